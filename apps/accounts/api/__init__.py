@@ -1,0 +1,3 @@
+from .authentication import TokenAuthentication
+
+__all__ = ["TokenAuthentication"]
