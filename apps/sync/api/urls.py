@@ -1,0 +1,45 @@
+from django.urls import path
+
+from .connections import (
+    CheckView,
+    ConnectionsView,
+    ConnectionView,
+    ConnectorsView,
+    ConnectorView,
+    ExchangesView,
+    NoticesView,
+    PauseView,
+    RenewNoticeSecretView,
+    ResumeView,
+)
+from .lanes import ConflictsView, LanesView, LinksView, RetryView, SettleView, SkipView, TicketLinksView
+from .ruling import PublishRulesView, RulesVersionView, RulesView, TryRulesView
+
+CONNECTION = "connections/<uuid:connection_id>/"
+RULES = CONNECTION + "rules/<int:number>/"
+
+urlpatterns = [
+    path("tickets/<slug:reference>/links/", TicketLinksView.as_view(), name="api-ticket-links"),
+    path("links/", LinksView.as_view(), name="api-links"),
+    path("lanes/", LanesView.as_view(), name="api-lanes"),
+    path("lanes/<uuid:lane_id>/retry/", RetryView.as_view(), name="api-lane-retry"),
+    path("lanes/<uuid:lane_id>/skip/", SkipView.as_view(), name="api-lane-skip"),
+    path("conflicts/", ConflictsView.as_view(), name="api-conflicts"),
+    path("conflicts/<uuid:conflict_id>/settle/", SettleView.as_view(), name="api-conflict-settle"),
+    path("connectors/", ConnectorsView.as_view(), name="api-connectors"),
+    path("connectors/<slug:name>/", ConnectorView.as_view(), name="api-connector"),
+    path("connections/", ConnectionsView.as_view(), name="api-connections"),
+    path(CONNECTION, ConnectionView.as_view(), name="api-connection"),
+    path(CONNECTION + "check/", CheckView.as_view(), name="api-connection-check"),
+    path(CONNECTION + "pause/", PauseView.as_view(), name="api-connection-pause"),
+    path(CONNECTION + "resume/", ResumeView.as_view(), name="api-connection-resume"),
+    path(
+        CONNECTION + "renew-notice-secret/", RenewNoticeSecretView.as_view(), name="api-connection-renew-notice-secret"
+    ),
+    path(CONNECTION + "exchanges/", ExchangesView.as_view(), name="api-exchanges"),
+    path(CONNECTION + "notices/", NoticesView.as_view(), name="api-notices"),
+    path(CONNECTION + "rules/", RulesView.as_view(), name="api-rules"),
+    path(RULES, RulesVersionView.as_view(), name="api-rules-version"),
+    path(RULES + "try/", TryRulesView.as_view(), name="api-rules-try"),
+    path(RULES + "publish/", PublishRulesView.as_view(), name="api-rules-publish"),
+]

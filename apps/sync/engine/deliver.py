@@ -1,0 +1,203 @@
+"""From the journal to a system: what the next entry of a lane asks for (hub → system, *inbound* for its owner)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .merge import NEVER, Agreement, MergeBase
+from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, Delivery, FollowUp, Step, UpdateRemote
+from .rules import Closed, FieldRule, RuleGap, SyncRules, TextTooLong, View, into_system
+from .snapshot import Fields, Value, Visibility
+
+STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class HubComment:
+    """A comment of the hub as one organization may see it; ``audience`` is None when it may not."""
+
+    id: str
+    body: str
+    author: str
+    organization: str
+    audience: str | None
+    is_paired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HubAttachment:
+    id: str
+    file_name: str
+    content_type: str
+    size: int
+    audience: str | None
+    is_paired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HubEvent:
+    """One journal entry as a lane reads it, or several in a row as one."""
+
+    seq: int
+    at: datetime
+    changes: Mapping[str, tuple[Value, Value]]
+    is_opening: bool = False
+    comment: HubComment | None = None
+    attachment: HubAttachment | None = None
+    set_by: Mapping[str, int] = field(default_factory=dict)
+    """Field → the entry that set it last, where several are one: an agreement may cover some of them."""
+
+
+def rewind(fields: Fields, later: Sequence[HubEvent]) -> dict[str, Value]:
+    """The hub's fields as they were before ``later`` (oldest first) happened."""
+    then = dict(fields)
+    for event in reversed(later):
+        for name, (before, _after) in event.changes.items():
+            if name in then:
+                then[name] = before
+    return then
+
+
+def plan_creation(
+    fields: Fields, seq: int, rules: SyncRules, view: View, base: MergeBase | None = None
+) -> tuple[Step, ...]:
+    """Create the ticket as it stands at ``seq``; its status is set right after, unless ``base`` shows that somebody was
+    quicker and moved it in the system since: that is news for the hub, not to be undone.
+
+    Raises RuleGap for a value that the rules do not cover.
+    """
+    kind = str(fields["kind"])
+    if kind not in rules.type_of_kind:
+        raise RuleGap("kind", kind, "the rules name no type for this kind of ticket; add it under types")
+    written: dict[str, Value] = dict(rules.constants)
+    agreements: dict[str, Agreement] = {}
+    left_over: list[Step] = []
+    status: UpdateRemote | None = None
+    for rule in rules.fields:
+        if not rule.goes_in or rule.hub not in fields:
+            continue
+        translated = into_system(rule, fields[rule.hub])
+        agreement = Agreement(fields[rule.hub], translated.value, seq)
+        if rule.hub == STATUS:
+            if seq < (base or {}).get(rule.key, NEVER).seq:
+                continue
+            status = UpdateRemote(
+                _with_companions(rule, {rule.system: translated.value}, rules, view), {rule.key: agreement}
+            )
+        else:
+            agreements[rule.key] = agreement
+            if translated.value not in (None, ""):
+                written[rule.system] = translated.value
+        if translated.full_text is not None:
+            left_over.append(_left_over(rule, translated.full_text))
+    create = CreateRemote(rules.type_of_kind[kind], written, agreements)
+    return (create, *([status] if status else []), *left_over)
+
+
+def plan_event(event: HubEvent, base: MergeBase, rules: SyncRules, view: View) -> Delivery:
+    """What an entry that comes after the creation asks for. Raises RuleGap."""
+    if event.comment is not None:
+        return _plan_comment(event.comment, rules)
+    if event.attachment is not None:
+        return _plan_attachment(event.attachment, rules)
+    written: dict[str, Value] = {}
+    agreements: dict[str, Agreement] = {}
+    known: dict[str, Agreement] = {}
+    left_over: list[Step] = []
+    for name, (_before, after) in event.changes.items():
+        seq = event.set_by.get(name, event.seq)
+        for rule in rules.of_hub(name):
+            held = base.get(rule.key, NEVER)
+            if seq <= held.seq:
+                continue
+            translated = into_system(rule, after)
+            agreement = Agreement(after, translated.value, seq)
+            if translated.value == held.system:
+                known[rule.key] = agreement
+                continue
+            written |= _with_companions(rule, {rule.system: translated.value}, rules, view)
+            agreements[rule.key] = agreement
+            if translated.full_text is not None:
+                left_over.append(_left_over(rule, translated.full_text))
+    if not written:
+        return Delivery(agreements=known)
+    # The full text goes first: once the field is written, planning this entry again would not ask for it any more.
+    # What is known is agreed with the write: a look before the entry is passed would take it for still pending.
+    return Delivery((*left_over, UpdateRemote(written, agreements | known)), known)
+
+
+def coalesce(events: Sequence[HubEvent]) -> HubEvent:
+    """Several field changes in a row as one, for connections that want only the latest state."""
+    changes: dict[str, tuple[Value, Value]] = {}
+    set_by: dict[str, int] = {}
+    for event in events:
+        for name, (before, after) in event.changes.items():
+            first = changes.get(name, (before, after))[0]
+            changes[name], set_by[name] = (first, after), event.seq
+    return HubEvent(seq=events[-1].seq, at=events[-1].at, changes=changes, set_by=set_by)
+
+
+def plan_for_closed(delivery: Delivery, fields: Fields, seq: int, rules: SyncRules, view: View) -> Delivery:
+    """The same news for a ticket that is closed for good in the system, as the rules decide (T41)."""
+    if not delivery.steps or rules.closed is Closed.PARK:
+        return delivery
+    if rules.closed is Closed.WITHHOLD:
+        return Delivery(agreements=delivery.agreements, withheld="the ticket is closed in this system")
+    conversation = tuple(step for step in delivery.steps if isinstance(step, AddRemoteComment | AddRemoteAttachment))
+    if not conversation:
+        return Delivery(agreements=delivery.agreements, withheld="the ticket is closed in this system")
+    first = plan_creation(fields, seq, rules, view)[0]
+    assert isinstance(first, CreateRemote)
+    return Delivery((FollowUp(first.type, first.fields, first.agreements), *conversation), delivery.agreements)
+
+
+def _with_companions(rule: FieldRule, written: Mapping[str, Value], rules: SyncRules, view: View) -> dict[str, Value]:
+    if rule.hub != STATUS:
+        return dict(written)
+    companions = rules.companions.get(written[rule.system], ())
+    return dict(written) | {companion.field: companion.value(view) for companion in companions}
+
+
+def _left_over(rule: FieldRule, full_text: str) -> AddRemoteComment:
+    return AddRemoteComment(f"**{rule.hub}** in full:\n\n{full_text}", Visibility.INTERNAL, "", left_over=rule.hub)
+
+
+def _plan_comment(comment: HubComment, rules: SyncRules) -> Delivery:
+    if comment.is_paired:
+        return Delivery()
+    visibility = _visibility(comment.audience, rules)
+    if visibility is None:
+        return Delivery(withheld="this comment is not for this party")
+    talk = rules.conversation
+    prefix = talk.attribution.replace("{author}", comment.author).replace("{organization}", comment.organization)
+    body = prefix + comment.body
+    if talk.max_length is not None and len(body) > talk.max_length:
+        raise TextTooLong(
+            "comment",
+            f"{comment.body[:60]}…",
+            f"{len(body)} characters do not fit into {talk.max_length}; attach the text",
+        )
+    return Delivery((AddRemoteComment(body, visibility, comment.author, comment.id),))
+
+
+def _plan_attachment(attachment: HubAttachment, rules: SyncRules) -> Delivery:
+    if attachment.is_paired:
+        return Delivery()
+    visibility = _visibility(attachment.audience, rules)
+    allowed = rules.attachments
+    if visibility is None or not allowed.inbound:
+        return Delivery(withheld="this attachment is not for this party")
+    if attachment.content_type in allowed.refused_types:
+        return Delivery(withheld=f"the rules refuse attachments of type {attachment.content_type}")
+    if allowed.largest_bytes is not None and attachment.size > allowed.largest_bytes:
+        named = f"**{attachment.file_name}** ({attachment.size} bytes)"
+        note = f"{named} is larger than this system takes; see it in the portal."
+        return Delivery((AddRemoteComment(note, visibility, ""),))
+    return Delivery((AddRemoteAttachment(attachment.id, visibility),))
+
+
+def _visibility(audience: str | None, rules: SyncRules) -> Visibility | None:
+    """The visibility in the system, or None when it does not cross. Unknown audiences never cross (INV-31)."""
+    talk = rules.conversation
+    word = {"public": talk.in_public, "chosen": talk.in_chosen, "internal": talk.in_internal}.get(audience or "")
+    return Visibility(word) if word else None

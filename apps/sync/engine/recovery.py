@@ -1,0 +1,129 @@
+"""What a failure leads to, and how an unknown outcome is settled. Decided here, shown in the operator's words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .snapshot import ExternalRef, Fields, RemoteChange, Value, reads_same
+
+
+class FailureKind(StrEnum):
+    """The closed family of failures, as the connectors raise them."""
+
+    UNREACHABLE = "unreachable"
+    VENDOR_FAULT = "vendor_fault"
+    RATE_LIMITED = "rate_limited"
+    STALE_VERSION = "stale_version"
+    SIGN_IN_FAILED = "sign_in_failed"
+    ACCESS_REFUSED = "access_refused"
+    TICKET_GONE = "ticket_gone"
+    TICKET_MERGED = "ticket_merged"
+    TICKET_CLOSED = "ticket_closed"
+    REJECTED = "rejected"
+    RULE_GAP = "rule_gap"
+    OUR_FAULT = "our_fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    kind: FailureKind
+    detail: str
+    is_unknown: bool = False
+    retry_after: float = 0.0
+    is_connection_wide: bool = False
+    field: str = ""
+    value: Value = None
+    into: ExternalRef | None = None
+
+
+class Action(StrEnum):
+    RETRY = "retry"
+    WAIT = "wait"
+    LOOK = "look"
+    PAUSE_CONNECTION = "pause_connection"
+    PARK = "park"
+    DETACH = "detach"
+    FOLLOW = "follow"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """``delay`` in seconds. ``counts`` says whether the attempt counts towards the breaker of the connection."""
+
+    action: Action
+    delay: float = 0.0
+    counts_against_connection: bool = False
+
+
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 300.0
+SAME_FAULT_LIMIT = 12
+STALE_LIMIT = 3
+OPENS_AFTER = 5
+PROBE_FIRST = 5.0
+PROBE_LONGEST = 300.0
+
+
+def backoff(attempts: int, jitter: float, first: float = FIRST_DELAY, longest: float = LONGEST_DELAY) -> float:
+    """Growing delay in seconds; ``jitter`` in [0, 1) spreads it over the upper half."""
+    full = min(longest, first * 2.0 ** min(attempts, 20))
+    return full * (0.5 + jitter / 2)
+
+
+def decide(failure: Failure, attempts: int, jitter: float) -> Consequence:
+    """What follows from a failure of a lane that already failed ``attempts`` times in a row."""
+    kind = failure.kind
+    if kind is FailureKind.RATE_LIMITED:
+        return Consequence(Action.WAIT, failure.retry_after + jitter)
+    if kind is FailureKind.UNREACHABLE:
+        return Consequence(Action.RETRY, backoff(attempts, jitter), counts_against_connection=True)
+    if kind is FailureKind.VENDOR_FAULT:
+        # A 5xx that comes back for this ticket for ever while others are fine is a fault of the ticket (F12).
+        if attempts >= SAME_FAULT_LIMIT:
+            return Consequence(Action.PARK)
+        return Consequence(Action.RETRY, backoff(attempts, jitter), counts_against_connection=True)
+    if kind is FailureKind.STALE_VERSION:
+        return Consequence(Action.LOOK, 0.0 if attempts < STALE_LIMIT else backoff(attempts, jitter))
+    if kind is FailureKind.SIGN_IN_FAILED:
+        return Consequence(Action.PAUSE_CONNECTION)
+    simple = {
+        FailureKind.TICKET_GONE: Action.DETACH,
+        FailureKind.TICKET_MERGED: Action.FOLLOW,
+        FailureKind.TICKET_CLOSED: Action.CLOSED,
+    }
+    return Consequence(simple.get(kind, Action.PARK))
+
+
+class Outcome(StrEnum):
+    """What became of a write whose answer was lost."""
+
+    APPLIED = "applied"
+    ABSENT = "absent"
+
+
+def settle_unknown_write(written: Fields, now: Fields, since: Sequence[RemoteChange], correlation: str) -> Outcome:
+    """Whether a field write took effect: by its mark in the change log, by a logged change to its values, or by sight.
+
+    ``since`` holds no change that an earlier write of ours made. A person may have edited afterwards (F4): then the log
+    shows our value in between, and the write counts as applied.
+    """
+    if any(change.correlation == correlation for change in since):
+        return Outcome.APPLIED
+    shown = {
+        name: [now.get(name), *(change.fields[name][1] for change in since if name in change.fields)]
+        for name in written
+    }
+    if all(any(reads_same(value, one) for one in shown[name]) for name, value in written.items()):
+        return Outcome.APPLIED
+    return Outcome.ABSENT
+
+
+def stored_by(written: Fields, now: Fields, ours: Sequence[RemoteChange]) -> dict[str, Value]:
+    """What a write that was found to be applied left in the system: as its own log entries say, else as it stands now.
+
+    A field that somebody changed since is not named where no log tells, so that their value still counts as news.
+    """
+    stored = {name: now[name] for name, value in written.items() if name in now and reads_same(value, now[name])}
+    logged = {name: after for change in ours for name, (_before, after) in change.fields.items() if name in written}
+    return stored | logged

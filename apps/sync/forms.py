@@ -1,0 +1,236 @@
+"""What people enter about connections and rules. A connector's settings become form fields by themselves."""
+
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, Union
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from apps.ecosystem.models import Organization
+
+from .connectors.catalog import ConnectorClass
+from .models import Connection
+
+SETTING, SECRET = "setting_", "secret_"
+SHOWN_FIRST = 3
+LARGEST_DOCUMENT = 1024 * 1024
+_YES_NO = [("", "as the system says"), ("True", "yes"), ("False", "no")]
+
+
+class WordsField(forms.CharField):
+    """Several words, one a line or with commas between."""
+
+    widget = forms.Textarea(attrs={"rows": 2})
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value) or ""
+        return [word.strip() for word in text.replace("\n", ",").split(",") if word.strip()]
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """The type itself, and whether it may be absent."""
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        inner = [part for part in typing.get_args(annotation) if part is not type(None)]
+        return inner[0], len(inner) < len(typing.get_args(annotation))
+    return annotation, False
+
+
+def field_for(name: str, spec: FieldInfo) -> forms.Field:
+    """A form field for one setting of a connector: the type decides which, the description becomes the help."""
+    kind, is_optional = _without_none(spec.annotation)
+    default = None if spec.default is PydanticUndefined else spec.default
+    common: dict[str, Any] = {
+        "label": name.replace("_", " ").capitalize(),
+        "help_text": spec.description or "",
+        "required": spec.is_required(),
+        "initial": default,
+    }
+    if typing.get_origin(kind) is Literal:
+        return forms.ChoiceField(
+            choices=[(word, str(word).replace("_", " ")) for word in typing.get_args(kind)], **common
+        )
+    if kind is bool and is_optional:
+        return forms.TypedChoiceField(choices=_YES_NO, coerce=lambda word: word == "True", empty_value=None, **common)
+    if kind is bool:
+        return forms.BooleanField(**common | {"required": False})
+    if kind is int:
+        return forms.IntegerField(**common)
+    if kind is float:
+        return forms.FloatField(**common)
+    if typing.get_origin(kind) is tuple:
+        return WordsField(**common)
+    if typing.get_origin(kind) is dict:
+        return forms.JSONField(widget=forms.Textarea(attrs={"rows": 3}), **common)
+    return forms.CharField(max_length=2000, **common)
+
+
+class ConnectionForm(forms.Form):
+    """A connection of one kind of system. Secrets can be written and never read: an empty one keeps what is stored."""
+
+    organization = forms.ModelChoiceField(
+        queryset=Organization.objects.none(), empty_label=None, label="Whose system is it?"
+    )
+    name = forms.CharField(max_length=120, help_text="As your people call the system, for example Operations Jira.")
+    base_url = forms.URLField(
+        max_length=500,
+        label="Address",
+        assume_scheme="https",
+        help_text="Where people open the system in a browser; https only.",
+    )
+    poll_seconds = forms.IntegerField(
+        min_value=5,
+        max_value=86_400,
+        initial=60,
+        label="Ask every … seconds",
+        help_text="How often the system is asked for changes.",
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        kind: ConnectorClass,
+        organizations: Any = None,
+        connection: Connection | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if connection is not None:
+            kwargs["initial"] = _initial_of(connection)
+        super().__init__(*args, **kwargs)
+        self.kind = kind
+        if connection is None:
+            self.fields["organization"].queryset = organizations  # type: ignore[attr-defined]
+        else:
+            del self.fields["organization"]
+        for name, spec in kind.Settings.model_fields.items():
+            self.fields[SETTING + name] = field_for(name, spec)
+        stored = set(connection.secrets) if connection is not None else set()
+        for name, spec in kind.Secrets.model_fields.items():
+            self.fields[SECRET + name] = _secret_field(name, spec, is_stored=name in stored)
+
+    @property
+    def main_settings(self) -> list[forms.BoundField]:
+        return [self[SETTING + name] for name in self._main_names()]
+
+    @property
+    def further_settings(self) -> list[forms.BoundField]:
+        main = set(self._main_names())
+        return [self[SETTING + name] for name in self.kind.Settings.model_fields if name not in main]
+
+    @property
+    def secret_fields(self) -> list[forms.BoundField]:
+        return [self[SECRET + name] for name in self.kind.Secrets.model_fields]
+
+    @property
+    def has_further_errors(self) -> bool:
+        return any(field.errors for field in self.further_settings)
+
+    def _main_names(self) -> list[str]:
+        specs = self.kind.Settings.model_fields
+        first = list(specs)[:SHOWN_FIRST]
+        return [
+            name for name, spec in specs.items() if spec.is_required() or name in first or name.startswith("sign_in")
+        ]
+
+    def settings(self) -> dict[str, Any]:
+        """What differs from the connector's defaults; the rest follows them when they improve."""
+        given: dict[str, Any] = {}
+        for name, spec in self.kind.Settings.model_fields.items():
+            value = self.cleaned_data.get(SETTING + name)
+            default = None if spec.default is PydanticUndefined else spec.default
+            same = (
+                tuple(value) == default if isinstance(value, list) and isinstance(default, tuple) else value == default
+            )
+            is_empty = value in ("", None, []) and default in ("", None, ())
+            if spec.is_required() or not (same or is_empty):
+                given[name] = value
+        return given
+
+    def secrets(self) -> dict[str, str]:
+        given = {name: self.cleaned_data.get(SECRET + name, "") for name in self.kind.Secrets.model_fields}
+        return {name: value for name, value in given.items() if value}
+
+    def take_problems(self, problems: Mapping[str, str]) -> None:
+        """Put what the service refused beside the field it is about."""
+        for place, text in problems.items():
+            part, _, name = place.partition(".")
+            prefix = {"settings": SETTING, "secrets": SECRET}.get(part, "")
+            field = prefix + name.split(".")[0] if prefix else part
+            self.add_error(
+                field if field in self.fields else None, text if field in self.fields else f"{place}: {text}"
+            )
+
+
+def _initial_of(connection: Connection) -> dict[str, Any]:
+    settings = {SETTING + name: value for name, value in connection.settings.items()}
+    return {
+        "name": connection.name,
+        "base_url": connection.base_url,
+        "poll_seconds": connection.poll_seconds,
+        **settings,
+    }
+
+
+def _secret_field(name: str, spec: FieldInfo, *, is_stored: bool) -> forms.Field:
+    widget = forms.PasswordInput(
+        attrs={"autocomplete": "new-password", "placeholder": "stored; leave empty to keep it" if is_stored else ""}
+    )
+    return forms.CharField(
+        label=name.replace("_", " ").capitalize(),
+        help_text=spec.description or "",
+        required=False,
+        widget=widget,
+        strip=True,
+    )
+
+
+class ReasonForm(forms.Form):
+    """Why somebody does what they do; it is kept where others read it."""
+
+    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), max_length=500)
+
+    def __init__(self, *args: Any, is_required: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = is_required
+        self.fields["reason"].label = "Why?" if is_required else "Why? (others see it)"
+
+
+class RulesForm(forms.Form):
+    """A rules document, pasted or as a file."""
+
+    note = forms.CharField(
+        max_length=200, required=False, label="What changes?", help_text="One line for the list of versions."
+    )
+    text = forms.CharField(
+        required=False,
+        max_length=LARGEST_DOCUMENT,
+        label="Rules (JSON)",
+        widget=forms.Textarea(attrs={"class": "code", "spellcheck": "false"}),
+    )
+    file = forms.FileField(required=False, label="Or a file", help_text="A JSON file; it comes before the text above.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        file: UploadedFile | None = cleaned.get("file")
+        if file is not None and (file.size or 0) > LARGEST_DOCUMENT:
+            raise forms.ValidationError("The file is larger than 1 MB; a rules document never is.")
+        try:
+            text = file.read().decode("utf-8-sig") if file is not None else cleaned.get("text", "")
+            if not text.strip():
+                raise forms.ValidationError("Paste a rules document, or choose a file.")
+            cleaned["document"] = json.loads(text)
+        except UnicodeDecodeError as problem:
+            raise forms.ValidationError("The file is not text in UTF-8.") from problem
+        except json.JSONDecodeError as problem:
+            where = f"line {problem.lineno}, column {problem.colno}"
+            raise forms.ValidationError(f"This is not JSON: {problem.msg} at {where}.") from problem
+        except RecursionError as problem:
+            raise forms.ValidationError("This is nested too deeply to be a rules document.") from problem
+        return cleaned

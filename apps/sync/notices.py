@@ -1,0 +1,58 @@
+"""The door for webhooks. A notice is verified, stored once, answered quickly; then the system itself is read."""
+
+from django.db import DatabaseError, DataError
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from pydantic import ValidationError
+
+from apps.foundation.api import declared_length
+
+from . import services
+from .connectors.base import NoticeRefused, NoticeRequest
+from .models import Connection, ConnectionPulse
+
+LARGEST_NOTICE = 5 * 1024 * 1024
+
+
+def _answer(status: int, text: str, **headers: str) -> HttpResponse:
+    return JsonResponse({"status": status, "detail": text}, status=status, headers=headers)
+
+
+@csrf_exempt
+@require_POST
+def receive_notice(request: HttpRequest, notice_key: str) -> HttpResponse:
+    """Unknown address and wrong signature answer alike. Never 410: Azure DevOps ends a subscription on that at once."""
+    if declared_length(request) > LARGEST_NOTICE:
+        return _answer(413, f"a notice has at most {LARGEST_NOTICE} bytes")
+    body = request.read(LARGEST_NOTICE + 1)
+    if len(body) > LARGEST_NOTICE:
+        return _answer(413, f"a notice has at most {LARGEST_NOTICE} bytes")
+    try:
+        connection = Connection.objects.filter(notice_key=notice_key).select_related("organization", "pulse").first()
+        if connection is None or connection.state == Connection.State.DRAFT:
+            return _answer(404, "no such address")
+        now = timezone.now()
+        notice = NoticeRequest(
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+            received_at=now,
+            secrets=services.notice_secrets(connection),
+        )
+        try:
+            hint = services.connector_for(connection).read_notice(notice)
+        except NoticeRefused:
+            ConnectionPulse.objects.filter(connection=connection).update(
+                notices_refused=F("notices_refused") + 1, notice_refused_at=now
+            )
+            return _answer(404, "no such address")
+        try:
+            services.accept_notice(connection, hint, now=now)
+        except (DataError, ValueError):
+            # NUL, half surrogates, over-long ids: sending it again would not help.
+            return _answer(400, "the notice names a ticket that cannot be one of this system's")
+    except (DatabaseError, ValidationError):
+        return _answer(503, "not stored; send it again", **{"Retry-After": "30"})
+    return _answer(202, "stored")

@@ -1,0 +1,180 @@
+"""The second phase of a round: calls, and nothing but calls. No database in here."""
+
+import asyncio
+import os
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..connectors import base
+from ..connectors.base import Connector, Draft, Note
+from ..engine.intake import rewind_snapshot, set_own_aside
+from ..engine.plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
+from ..engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
+from ..engine.snapshot import Attachment, ExternalRef, Receipt, RemoteChange
+from ..work import Do, Done, Failed, Look, Looked, Recover, Recovered, Result, Work
+
+AT_ONCE = 16
+ROUND_SECONDS = 120.0
+
+_KINDS: tuple[tuple[type[base.ConnectorError], FailureKind], ...] = (
+    (base.StaleVersion, FailureKind.STALE_VERSION),
+    (base.SignInFailed, FailureKind.SIGN_IN_FAILED),
+    (base.AccessRefused, FailureKind.ACCESS_REFUSED),
+    (base.TicketGone, FailureKind.TICKET_GONE),
+    (base.TicketClosed, FailureKind.TICKET_CLOSED),
+    (base.VendorFault, FailureKind.VENDOR_FAULT),
+    (base.Unreachable, FailureKind.UNREACHABLE),
+)
+
+
+def read_failure(problem: Exception) -> Failure:
+    """A connector's failure in the engine's words. Anything else is our own fault and carries its traceback."""
+    if isinstance(problem, base.RateLimited):
+        return Failure(
+            FailureKind.RATE_LIMITED,
+            problem.detail,
+            retry_after=problem.retry_after,
+            is_connection_wide=problem.scope == "connection",
+        )
+    if isinstance(problem, base.TicketMerged):
+        return Failure(FailureKind.TICKET_MERGED, problem.detail, into=problem.into)
+    if isinstance(problem, base.Rejected):
+        return Failure(FailureKind.REJECTED, problem.detail, field=problem.field, value=problem.value)
+    for raised, kind in _KINDS:
+        if isinstance(problem, raised):
+            return Failure(kind, problem.detail, is_unknown=problem.is_unknown)
+    if isinstance(problem, base.ConnectorError):
+        return Failure(FailureKind.REJECTED, problem.detail, is_unknown=problem.is_unknown)
+    return Failure(FailureKind.OUR_FAULT, "".join(traceback.format_exception(problem)), is_unknown=True)
+
+
+async def carry_out_all(
+    connector: Connector, works: Sequence[Work], *, may_write: Callable[[], bool] = lambda: True
+) -> list[Result]:
+    """Carry out independent pieces of work at once, at most ``AT_ONCE``; one that hangs is given up after a while.
+
+    ``may_write`` is asked before each write begins: once the claim is gone, another worker may be at the same step.
+    """
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(work: Work) -> Result:
+        async with gate:
+            if isinstance(work, Do) and not may_write():
+                return Failed(Failure(FailureKind.STALE_VERSION, "the claim on this lane has lapsed; nothing was sent"))
+            try:
+                async with asyncio.timeout(ROUND_SECONDS):
+                    return await _carry_out(connector, work)
+            except TimeoutError:
+                slow = f"the system did not finish within {ROUND_SECONDS:.0f} seconds"
+                return Failed(Failure(FailureKind.UNREACHABLE, slow, is_unknown=True))
+            except Exception as problem:  # noqa: BLE001  the worker's edge: one ticket must not stop the others
+                return Failed(read_failure(problem))
+
+    return list(await asyncio.gather(*(one(work) for work in works)))
+
+
+async def _carry_out(connector: Connector, work: Work) -> Result:
+    if isinstance(work, Look):
+        return await _look(connector, work)
+    if isinstance(work, Do):
+        return Done(await _do(connector, work))
+    return await _recover(connector, work)
+
+
+async def _do(connector: Connector, work: Do) -> Receipt:
+    step = work.step
+    if isinstance(step, CreateRemote):
+        return await connector.create(Draft(step.type, step.fields), work.correlation)
+    assert work.ref is not None
+    if isinstance(step, FollowUp):
+        return await connector.create(Draft(step.type, step.fields, follow_up_of=work.ref), work.correlation)
+    if isinstance(step, UpdateRemote):
+        return await connector.update(work.ref, step.fields, expected=work.expected, correlation=work.correlation)
+    if isinstance(step, AddRemoteComment):
+        return await connector.add_comment(work.ref, Note(step.body, step.visibility, step.author), work.correlation)
+    assert isinstance(step, AddRemoteAttachment) and work.upload is not None
+    return await connector.add_attachment(work.ref, work.upload, work.correlation, step.visibility)
+
+
+async def _look(connector: Connector, work: Look) -> Looked:
+    # The ticket first, its log second: a change in between is then in the log, and the version is the older one,
+    # so that a write built on it is refused instead of overwriting what nobody has read.
+    snapshot = await connector.fetch(work.ref)
+    logged = await connector.changes(work.ref, work.since)
+    changes = logged if connector.capabilities.has_change_log else None
+    # A file that came with the creation itself stands in no log, only on the ticket.
+    there = {attachment.id: attachment for attachment in (*snapshot.attachments, *_attachments(logged))}
+    wanted = [
+        attachment
+        for attachment in there.values()
+        if work.takes_files and attachment.id not in work.known_files and attachment.correlation is None
+    ]
+    files: dict[str, Path] = {}
+    too_large: set[str] = set()
+    for attachment in wanted:
+        place = await _download(connector, work.ref, attachment, work.largest_file)
+        if place is None:
+            too_large.add(attachment.id)
+        else:
+            files[attachment.id] = place
+    return Looked(snapshot, changes, files, frozenset(too_large))
+
+
+def _attachments(changes: Sequence[RemoteChange]) -> list[Attachment]:
+    return [change.attachment for change in changes if change.attachment is not None]
+
+
+async def _download(connector: Connector, ref: ExternalRef, attachment: Attachment, largest: int) -> Path | None:
+    """The bytes in a file that the caller deletes; None when there are more than ``largest``."""
+    handle, name = tempfile.mkstemp(prefix="siam-incoming-")
+    place, size = Path(name), 0
+    try:
+        with os.fdopen(handle, "wb") as out:
+            async for chunk in connector.read_attachment(ref, attachment):
+                size += len(chunk)
+                if size > largest:
+                    place.unlink()
+                    return None
+                out.write(chunk)
+    except BaseException:
+        place.unlink(missing_ok=True)
+        raise
+    if attachment.size >= 0 and size != attachment.size:
+        place.unlink()
+        raise base.VendorFault(f"{attachment.file_name}: {size} of {attachment.size} bytes came")
+    return place
+
+
+async def _recover(connector: Connector, work: Recover) -> Recovered:
+    found = await connector.find(work.correlation, work.ref)
+    if work.ref is None and found is not None:
+        return Recovered(Outcome.APPLIED, await _as_created(connector, work, found))
+    if work.ref is not None and work.fields:
+        return await _recover_write(connector, work, work.ref, found)
+    if found is not None:
+        return Recovered(Outcome.APPLIED, found)
+    return Recovered(Outcome.ABSENT if work.is_settled_by_now else None)
+
+
+async def _as_created(connector: Connector, work: Recover, found: Receipt) -> Receipt:
+    """The receipt that the lost answer to a creation would have been: without what somebody did since."""
+    snapshot = await connector.fetch(found.ref)
+    log = await connector.changes(found.ref, None)
+    then = rewind_snapshot(snapshot, log) if connector.capabilities.has_change_log else dict(snapshot.fields)
+    return replace(found, ref=snapshot.ref, version=snapshot.version, stored=stored_by(work.fields, then, ()))
+
+
+async def _recover_write(connector: Connector, work: Recover, ref: ExternalRef, found: Receipt | None) -> Recovered:
+    snapshot = await connector.fetch(ref)
+    since = await connector.changes(ref, work.since)
+    told = found.change_ids if found is not None else ()
+    others = set_own_aside(since, work.earlier).foreign
+    ours = [change for change in others if change.correlation == work.correlation or change.id in told]
+    outcome = Outcome.APPLIED
+    if found is None:
+        outcome = settle_unknown_write(work.fields, snapshot.fields, others, work.correlation)
+    stored = stored_by(work.fields, snapshot.fields, ours)
+    return Recovered(outcome, Receipt(snapshot.ref, snapshot.version, ref.id, stored, told))

@@ -1,0 +1,42 @@
+"""Making a connector for a connection: settings, secrets, the outbound guard, and a record of every call."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import transaction
+
+from apps.foundation.outbound import OutboundGuard
+
+from ..connectors.base import Connector
+from ..connectors.catalog import CONNECTORS
+from ..connectors.http import Context, ExchangeRecord
+from ..models import Connection
+
+NOTICE_SECRETS = ("notice_secret", "former_notice_secret")
+
+
+def _forget(_record: ExchangeRecord) -> None:
+    """For calls that nobody keeps."""
+
+
+def connector_for(connection: Connection, record: Callable[[ExchangeRecord], None] = _forget) -> Connector:
+    """A connector, to be used as an async context. Raises pydantic's ValidationError for unusable settings."""
+    own = {name: value for name, value in connection.secrets.items() if name not in NOTICE_SECRETS}
+    context = Context(
+        base_url=connection.base_url,
+        settings=connection.settings,
+        secrets=own,
+        guard=OutboundGuard(settings.SIAM_OUTBOUND_ALLOW),
+        record=record,
+        save_secrets=partial(sync_to_async(_keep_secrets), connection),
+    )
+    return CONNECTORS[connection.connector](context)
+
+
+@transaction.atomic
+def _keep_secrets(connection: Connection, renewed: Mapping[str, str]) -> None:
+    """Store renewed tokens before they are used: the old ones are already void (INV-36)."""
+    fresh = Connection.objects.select_for_update().get(pk=connection.pk)
+    Connection.objects.filter(pk=connection.pk).update(secrets={**fresh.secrets, **renewed})

@@ -1,0 +1,103 @@
+"""Asking systems for changes: an overlapping cursor under the webhooks, and a rolling comparison of whole tickets."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from ..connectors.base import ChangedPage, ConnectorError
+from ..connectors.http import ExchangeRecord
+from ..engine.recovery import Action, decide
+from ..models import Connection, ConnectionPulse, TicketLink
+from .accepting import accept_changed
+from .calling import call
+from .carrying import read_failure
+from .pulse import is_callable_now, note_failure, note_success, put_on_hold, wait_until
+from .rounds import _keep_exchanges
+
+MOST_PAGES = 50
+SWEPT_AT_ONCE = 100
+
+
+def poll(connection: Connection, *, now: datetime | None = None) -> int:
+    """Ask one system what changed, if it is its turn; how many tickets are to be read."""
+    now = now or timezone.now()
+    if not is_callable_now(connection, now=now) or not _take_turn(connection, now):
+        return 0
+    records: list[ExchangeRecord] = []
+    marked, cursor = 0, connection.pulse.cursor or None
+    try:
+        for _ in range(MOST_PAGES):
+            page = _ask(connection, cursor, records)
+            # The cursor moves in the same transaction in which its tickets are marked (INV-3).
+            with transaction.atomic():
+                marked += accept_changed(connection, page.tickets, now=now)
+                ConnectionPulse.objects.filter(connection=connection).update(cursor=page.cursor, polled_at=now)
+            if page.is_last or page.cursor == cursor:
+                break
+            cursor = page.cursor
+        note_success(connection, now=now)
+    except ConnectorError as problem:
+        _settle_failure(connection, problem, now)
+    finally:
+        _keep_exchanges(connection, records)
+    return marked
+
+
+def is_poll_due(connection: Connection, *, now: datetime) -> bool:
+    """Whether it is the connection's turn to be asked what changed."""
+    due_at = connection.pulse.poll_due_at
+    return due_at is None or due_at <= now
+
+
+def _take_turn(connection: Connection, now: datetime) -> bool:
+    """Move the due time on, atomically: of two schedulers only one asks (F52)."""
+    due = Q(poll_due_at=None) | Q(poll_due_at__lte=now)
+    return bool(
+        ConnectionPulse.objects.filter(due, connection=connection).update(
+            poll_due_at=now + timedelta(seconds=connection.poll_seconds)
+        )
+    )
+
+
+def _ask(connection: Connection, cursor: str | None, records: list[ExchangeRecord]) -> ChangedPage:
+    return call(connection, lambda connector: connector.changed_since(cursor), records)
+
+
+def _settle_failure(connection: Connection, problem: ConnectorError, now: datetime) -> None:
+    failure = read_failure(problem)
+    consequence = decide(failure, connection.pulse.failures, jitter=_jitter())
+    if consequence.action is Action.PAUSE_CONNECTION:
+        put_on_hold(connection, failure.detail, now=now)
+    elif consequence.action is Action.WAIT and not failure.is_connection_wide:
+        # Only asking for changes is limited; tickets can still be read and written.
+        ConnectionPulse.objects.filter(connection=connection).update(
+            last_failure=failure.detail[:2000], last_failure_at=now
+        )
+    elif consequence.action is Action.WAIT:
+        wait_until(connection, now + timedelta(seconds=consequence.delay), failure.detail, now=now)
+    else:
+        note_failure(connection, failure.detail, now=now, jitter=_jitter())
+    # Ask again as soon as the system can be called, not only when the next regular turn comes.
+    ConnectionPulse.objects.filter(connection=connection).update(poll_due_at=now + timedelta(seconds=consequence.delay))
+
+
+def _jitter() -> float:
+    return uuid.uuid4().int % 1000 / 1000
+
+
+def sweep(connection: Connection, *, now: datetime | None = None) -> int:
+    """Mark the links that were not compared as a whole for longest; how many that are."""
+    now = now or timezone.now()
+    before = now - timedelta(seconds=connection.sweep_seconds)
+    old = (
+        TicketLink.objects.filter(connection=connection, state=TicketLink.State.LINKED, intake_hold__isnull=True)
+        .filter(Q(swept_at=None, created_at__lt=before) | Q(swept_at__lt=before))
+        .order_by("swept_at")
+        .values_list("pk", flat=True)[:SWEPT_AT_ONCE]
+    )
+    return TicketLink.objects.filter(pk__in=list(old)).update(
+        look_wanted=F("look_wanted") + 1, compare_wanted=True, swept_at=now
+    )

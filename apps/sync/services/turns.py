@@ -1,0 +1,37 @@
+"""Turns within one process: a system with much to do must not take every thread, and a wake-up that comes while its
+system is being worked need not start anything."""
+
+import threading
+from collections import Counter
+
+THREADS_A_CONNECTION = 2
+
+
+class Turns:
+    """Who works which connection in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at_work: Counter[str] = Counter()
+        self._called: set[str] = set()
+
+    def take(self, connection_id: str) -> bool:
+        """Whether the caller may work; if not, those who do are told to look once more before they leave."""
+        with self._lock:
+            if self._at_work[connection_id] >= THREADS_A_CONNECTION:
+                self._called.add(connection_id)
+                return False
+            self._at_work[connection_id] += 1
+            return True
+
+    def is_called_again(self, connection_id: str) -> bool:
+        """Whether somebody called since the last time this was asked."""
+        with self._lock:
+            called = connection_id in self._called
+            self._called.discard(connection_id)
+            return called
+
+    def leave(self, connection_id: str) -> None:
+        """Give the turn back."""
+        with self._lock:
+            self._at_work[connection_id] -= 1

@@ -1,0 +1,72 @@
+"""Background work. A task means "look now": what there is to do is read from the rows (design 3.6)."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.tickets.models import Ticket
+
+from . import services
+from .services.turns import Turns
+
+ROUNDS_A_TASK = 200
+_turns = Turns()
+
+
+@shared_task(name="wake.journal")
+def look_at_journal(ticket_id: str) -> None:
+    """A ticket's journal grew: make the links it lacks and bring its systems up to date."""
+    ticket = Ticket.objects.filter(pk=ticket_id).first()
+    if ticket is None:
+        return
+    services.link_ticket(ticket, now=timezone.now())
+    for connection_id in ticket.links.values_list("connection_id", flat=True).distinct():
+        work_connection.delay(str(connection_id))
+
+
+@shared_task(name="wake.connection")
+def work_connection(connection_id: str) -> None:
+    """Round after round of one connection, until nothing is due."""
+    if not _turns.take(connection_id):
+        return
+    try:
+        for _ in range(ROUNDS_A_TASK):
+            connection = services.active_connection(connection_id)
+            if connection is None:
+                return
+            # A call that slips in between this and the end of the turn is found by the next sweep.
+            if not services.run_round(connection).worked and not _turns.is_called_again(connection_id):
+                return
+    finally:
+        _turns.leave(connection_id)
+
+
+@shared_task(name="sync.work_lanes")
+def work_lanes() -> None:
+    """The sweep under lost wake-ups: every connection with something due gets its turn."""
+    for connection_id in services.connections_with_work(timezone.now()):
+        work_connection.delay(connection_id)
+
+
+@shared_task(name="sync.poll_connections")
+def poll_connections() -> None:
+    """Every connection whose turn to be asked has come."""
+    for connection in services.active_connections():
+        if services.is_poll_due(connection, now=timezone.now()):
+            poll_connection.delay(str(connection.pk))
+
+
+@shared_task(name="sync.poll_connection")
+def poll_connection(connection_id: str) -> None:
+    """Ask one system for changes and read them."""
+    connection = services.active_connection(connection_id)
+    if connection is None:
+        return
+    services.link_missed(connection, now=timezone.now())
+    if services.poll(connection):
+        work_connection(connection_id)
+
+
+@shared_task(name="sync.compare_whole_tickets")
+def compare_whole_tickets() -> None:
+    for connection in services.active_connections():
+        services.sweep(connection)
