@@ -1,0 +1,11 @@
+"""The Celery application. Messages carry row ids and mean "look now"; the rows are the truth (design 3.6)."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siamportal.settings")
+
+app = Celery("siamportal")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
