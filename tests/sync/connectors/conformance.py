@@ -1,0 +1,16 @@
+"""The suite that every connector passes: subclass, say which system, and the contract of design 3.5 is tested."""
+
+from .conformance_changes import ChangeConformance
+from .conformance_failures import FailureConformance
+from .conformance_notices import NoticeConformance
+from .conformance_tickets import TicketConformance
+from .conformance_writes import WriteConformance
+from .system_under_test import Call, SandboxUnderTest, SystemUnderTest, Vocabulary
+
+__all__ = ["Call", "ConnectorConformance", "SandboxUnderTest", "SystemUnderTest", "Vocabulary"]
+
+
+class ConnectorConformance(
+    TicketConformance, WriteConformance, ChangeConformance, FailureConformance, NoticeConformance
+):
+    """All tests. ``make_system`` is the only thing to define."""
