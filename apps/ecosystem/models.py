@@ -57,7 +57,8 @@ class Organization(models.Model):
                 name="only_a_customer_has_no_customer",
             ),
             models.CheckConstraint(
-                condition=~Q(nature="external") | Q(contract_owner=F("customer")),
+                # A comparison with NULL is neither true nor false, and a check lets that pass.
+                condition=~Q(nature="external") | Q(contract_owner__isnull=False, contract_owner=F("customer")),
                 name="external_contracts_are_owned_by_the_customer",
             ),
             models.UniqueConstraint(

@@ -49,7 +49,6 @@ def test_a_contract_with_an_external_party_is_owned_by_the_customer(cast: Cast) 
     }
 
 
-@pytest.mark.xfail(strict=True, reason="a database check lets NULL pass; the constraint must ask for an owner")
 def test_a_contract_with_an_external_party_has_an_owner(cast: Cast) -> None:
     with pytest.raises(IntegrityError):
         make("Stranger", "provider", nature="external", customer=cast.organizations["infinity"])

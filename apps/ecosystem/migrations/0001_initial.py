@@ -189,7 +189,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='organization',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('nature', 'external'), _negated=True), ('contract_owner', models.F('customer')), _connector='OR'), name='external_contracts_are_owned_by_the_customer'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('nature', 'external'), _negated=True), models.Q(('contract_owner', models.F('customer')), ('contract_owner__isnull', False)), _connector='OR'), name='external_contracts_are_owned_by_the_customer'),
         ),
         migrations.AddConstraint(
             model_name='organization',
