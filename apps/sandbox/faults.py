@@ -14,7 +14,8 @@ class UnknownFault(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """One switch. It acts on requests (or notices) that match it, ``times`` times, or until removed.
+    """One switch. It lets the first ``skip`` requests (or notices) that match it pass, then acts ``times`` times, or
+    until removed.
 
     ``kind``: *down* (the connection is cut before anything is read), *slow* (answers after ``seconds``),
     *lost_response* (the request is carried out, then the connection is cut), *status* (answers ``status`` with
@@ -25,11 +26,13 @@ class Fault:
 
     kind: str
     times: int | None = None
+    skip: int = 0
     method: str = ""
     path: str = ""
     status: int = 500
     retry_after: float | None = None
     seconds: float = 0.0
+    passed: int = 0
     hits: int = 0
     id: int = 0
     _pattern: re.Pattern[str] = field(init=False, repr=False)
@@ -73,9 +76,13 @@ class FaultBoard:
     def take(self, kinds: frozenset[str], method: str, path: str) -> Fault | None:
         """The first switch among ``kinds`` that acts on this request or notice; it counts as a hit."""
         for fault in self._faults:
-            if fault.kind in kinds and fault.matches(method, path):
-                fault.hits += 1
-                return fault
+            if fault.kind not in kinds or not fault.matches(method, path):
+                continue
+            if fault.passed < fault.skip:
+                fault.passed += 1
+                continue
+            fault.hits += 1
+            return fault
         return None
 
     def as_json(self) -> list[dict[str, Any]]:

@@ -7,22 +7,65 @@ order belong to the engine. Verbs raise :class:`ConnectorError` and nothing else
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from pydantic import BaseModel
 
-from ..engine.snapshot import Attachment, ExternalRef, Fields, Receipt, RemoteChange, TicketSnapshot, Value, Visibility
+from ..engine.snapshot import (
+    Attachment,
+    Changed,
+    ChangedPage,
+    ExternalRef,
+    Fields,
+    NoticeHint,
+    Receipt,
+    RemoteChange,
+    TicketSnapshot,
+    Upload,
+    Value,
+    Visibility,
+)
+
+__all__ = [
+    "AccessRefused",
+    "Capabilities",
+    "Changed",
+    "ChangedPage",
+    "Connector",
+    "ConnectorError",
+    "Draft",
+    "FieldSchema",
+    "NoRoute",
+    "Note",
+    "NoticeHint",
+    "NoticeRefused",
+    "NoticeRequest",
+    "RateLimited",
+    "Rejected",
+    "SignInFailed",
+    "StaleVersion",
+    "SystemCard",
+    "SystemSchema",
+    "TicketClosed",
+    "TicketGone",
+    "TicketMerged",
+    "Unreachable",
+    "Upload",
+    "VendorFault",
+    "Writing",
+]
 
 
 class ConnectorError(Exception):
     """A verb did not succeed.
 
     ``is_unknown`` is True when the write may or may not have taken effect (timeout, cut connection, 502, 504, truncated
-    or foreign body): the engine then looks before it repeats (design 3.4). ``detail`` is for the operator, redacted.
+    or foreign body), or when a part of it did: the engine then looks before it repeats (design 3.4). ``change_ids`` are
+    the change log's ids of that part, as far as they are known. ``detail`` is for the operator, redacted.
     """
 
     is_unknown: bool = False
+    change_ids: tuple[str, ...] = ()
 
     def __init__(self, detail: str = "", *, is_unknown: bool | None = None) -> None:
         super().__init__(detail)
@@ -93,6 +136,31 @@ class NoticeRefused(ConnectorError):
     """A webhook that does not prove where it comes from, or is not one of this system's."""
 
 
+class Writing:
+    """A write under way, as a context. Once a part of it took effect, whatever fails is in doubt (INV-13, INV-17)."""
+
+    def __init__(self) -> None:
+        self._has_effect = False
+        self.change_ids: tuple[str, ...] = ()
+
+    def took_effect(self, *change_ids: str) -> None:
+        """A part of the write is in the system, in its change log as ``change_ids`` where these are known."""
+        self._has_effect = True
+        self.change_ids += change_ids
+
+    def was_taken_back(self) -> None:
+        """The ticket is as it was: nothing but entries of ours in the change log tells of what took effect so far."""
+        self._has_effect = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
+        if isinstance(problem, ConnectorError):
+            problem.is_unknown = problem.is_unknown or self._has_effect
+            problem.change_ids = self.change_ids
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a connector's system can do. The conformance suite skips by these flags, and the engine asks only them."""
@@ -151,24 +219,6 @@ class SystemSchema:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """A ticket that changed; ``version`` as in its snapshot, so that an unchanged one costs no read."""
-
-    ref: ExternalRef
-    version: str
-    is_deleted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedPage:
-    """``cursor`` may be stored once every ref of this page is accepted; call again until ``is_last``."""
-
-    tickets: tuple[Changed, ...]
-    cursor: str
-    is_last: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Draft:
     """A ticket to be created: ``type`` and ``fields`` in the system's own names and plain values."""
 
@@ -178,32 +228,12 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A file to be attached, on local disk."""
-
-    file_name: str
-    content_type: str
-    size: int
-    sha256: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """A comment to be written; ``body`` is Markdown, ``author`` a name for systems that can attribute it."""
 
     body: str
     visibility: Visibility
     author: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeHint:
-    """What a verified webhook says: look at these tickets. It never carries data into a ticket (reliability 4.7)."""
-
-    delivery_id: str
-    refs: tuple[ExternalRef, ...]
-    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

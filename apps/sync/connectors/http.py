@@ -9,7 +9,8 @@ import json as jsonlib
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ from yarl import URL
 
 from apps.foundation.outbound import AddressRefused, OutboundGuard
 
+from ..crashpoints import reached
 from .base import AccessRefused, ConnectorError, RateLimited, SignInFailed, Unreachable, VendorFault
 
 USER_AGENT = "siamportal"
@@ -31,9 +33,14 @@ LONGEST_WAIT = 3600.0
 SHOWN_BODY = 2000
 CHUNK = 64 * 1024
 MOST_REDIRECTS = 3
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 TRANSPORT_FAILURES = (aiohttp.ClientError, TimeoutError, OSError, AddressRefused)
 """What a call without an answer raises; a name that leads to a refused address shows only when it is resolved."""
+
+READS = ("GET", "HEAD", "OPTIONS")
+MAY_WRITE: ContextVar[Callable[[], bool]] = ContextVar("may_write", default=lambda: True)
+"""Asked at the last moment before a request that may write: a worker that was frozen may have been replaced (F51)."""
 
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|api-?key|apikey|secret|signature", re.I)
 _SECRET_MEMBER = re.compile(
@@ -106,7 +113,8 @@ class VendorHttp:
 
     ``authorize`` returns the headers of a signed-in request; ``renew`` (for tokens that expire) gets a new token and
     says whether it did: a 401 is then tried once more. ``classify`` turns an answer that is not a success into a
-    failure in the vendor's sense, or returns None to leave it to the shared reading.
+    failure in the vendor's sense, or returns None to leave it to the shared reading. Credentials go to the connection's
+    own origin and to those of ``siblings``, further addresses of the same system, and nowhere else.
     """
 
     def __init__(
@@ -117,6 +125,7 @@ class VendorHttp:
         renew: Callable[[], Awaitable[bool]] | None = None,
         classify: Callable[[Answer], ConnectorError | None] = lambda _answer: None,
         deadline: float = DEADLINE_SECONDS,
+        siblings: Iterable[str] = (),
     ) -> None:
         self._context = context
         self._authorize = authorize
@@ -125,6 +134,7 @@ class VendorHttp:
         self._renewals = 0
         self._classify = classify
         self._deadline = deadline
+        self._origins = {_origin(address) for address in (context.base_url, *siblings)}
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -160,7 +170,8 @@ class VendorHttp:
         accept: frozenset[int] = frozenset({200, 201, 202, 204}),
         signed: bool = True,
     ) -> Answer:
-        """One call. Raises a ConnectorError for every status not in ``accept``.
+        """One call. Raises a ConnectorError for every status not in ``accept``, and AccessRefused for a signed call to
+        an origin that is not the system's own.
 
         ``data`` that can be read only once (a file) is opened by a callable, so that a renewed sign-in can send it
         again.
@@ -172,6 +183,9 @@ class VendorHttp:
         if answer.status in accept:
             return answer
         raise self._classify(answer) or read_failure(answer)
+
+    def _is_ours(self, url: str) -> bool:
+        return _origin(url) in self._origins
 
     async def _renew_once(self, seen: int) -> bool:
         """One renewal for all calls that met the same expired token (INV-36)."""
@@ -194,6 +208,8 @@ class VendorHttp:
         signed: bool,
     ) -> Answer:
         url = self.url(path)
+        if signed and not self._is_ours(url):
+            raise AccessRefused(f"{redact(url)} is no address of this system: our credentials do not go there")
         sent = dict(await self._authorize()) if signed else {}
         sent.update(headers or {})
         body = data() if callable(data) else data
@@ -203,6 +219,7 @@ class VendorHttp:
             async with self._call(method, url, params=params, json=json, data=body, headers=sent) as answer:
                 status = answer.status
                 read = await _read_answer(answer)
+            reached("answered")
             shown = read.text()
             return read
         except ConnectorError as problem:
@@ -226,6 +243,9 @@ class VendorHttp:
             self._context.guard.check_url(url)
         except AddressRefused as problem:
             raise AccessRefused(str(problem)) from problem
+        reached("sending")
+        if method not in READS and not MAY_WRITE.get()():
+            raise Unreachable("the claim on this lane has lapsed; nothing was sent")
         return self._session.request(method, url, allow_redirects=False, **rest)
 
     async def stream(self, path: str, *, params: Mapping[str, str] | None = None) -> AsyncIterator[bytes]:
@@ -233,7 +253,7 @@ class VendorHttp:
         url, redirects, renewals, renewed = self.url(path), 0, self._renewals, False
         try:
             while redirects <= MOST_REDIRECTS:
-                signed = _origin(url) == _origin(self.url("/"))
+                signed = self._is_ours(url)
                 headers = dict(await self._authorize()) if signed else {}
                 async with self._call("GET", url, params=params, headers=headers) as answer:
                     if answer.status in (301, 302, 303, 307, 308):
@@ -242,6 +262,7 @@ class VendorHttp:
                     if answer.status in (200, 206):
                         async for chunk in answer.content.iter_chunked(CHUNK):
                             yield chunk
+                        reached("answered")
                         return
                     failed = await _read_answer(answer)
                 may_renew = failed.status == 401 and signed and self._renew is not None and not renewed
@@ -253,10 +274,13 @@ class VendorHttp:
         raise VendorFault(f"the download was redirected more than {MOST_REDIRECTS} times")
 
 
-def _origin(url: str) -> tuple[str, str]:
-    """Scheme and host: credentials for https must not follow a redirect to http on the same host."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port: credentials for https must not follow a redirect to http on the same host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:  # no address at all
+        return "", url, None
 
 
 def _target(answer: aiohttp.ClientResponse) -> str:
@@ -282,7 +306,7 @@ def read_transport_failure(problem: BaseException, method: str) -> ConnectorErro
         return AccessRefused(str(problem))
     never_sent = isinstance(problem, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     text = str(problem) or type(problem).__name__
-    return Unreachable(f"no answer: {text}", is_unknown=not never_sent and method not in ("GET", "HEAD", "OPTIONS"))
+    return Unreachable(f"no answer: {text}", is_unknown=not never_sent and method not in READS)
 
 
 def read_failure(answer: Answer) -> ConnectorError:

@@ -8,6 +8,7 @@ pytest.register_assert_rewrite(
         for name in (
             "conformance_case",
             "conformance_changes",
+            "conformance_doubt",
             "conformance_failures",
             "conformance_notices",
             "conformance_tickets",

@@ -121,11 +121,16 @@ class SystemUnderTest(ABC):
         times: int | None = None,
         status: int = 500,
         retry_after: float | None = None,
+        skip: int = 0,
     ) -> None:
         """Switch on a fault of ``docs/sandboxes.md``; ``on`` is *create*, *update*, *comment*, *attachment* or all."""
 
     @abstractmethod
     async def clear_faults(self) -> None: ...
+
+    @abstractmethod
+    async def count_requests(self) -> int:
+        """How many requests the system has met so far."""
 
     @abstractmethod
     async def true_state(self) -> Mapping[str, Any]:
@@ -184,14 +189,24 @@ class SandboxUnderTest(SystemUnderTest):
         times: int | None = None,
         status: int = 500,
         retry_after: float | None = None,
+        skip: int = 0,
     ) -> None:
         call = self.calls[on] if on else Call("", "")
         self.sandbox.faults.add(
-            kind=kind, times=times, method=call.method, path=call.path, status=status, retry_after=retry_after
+            kind=kind,
+            times=times,
+            skip=skip,
+            method=call.method,
+            path=call.path,
+            status=status,
+            retry_after=retry_after,
         )
 
     async def clear_faults(self) -> None:
         self.sandbox.faults.clear()
+
+    async def count_requests(self) -> int:
+        return self.sandbox.exchanges[-1].number if self.sandbox.exchanges else 0
 
     async def true_state(self) -> Mapping[str, Any]:
         return self.sandbox.true_state()

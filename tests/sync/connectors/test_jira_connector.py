@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from apps.sync.connectors.base import Draft, NoRoute, Note, Rejected, StaleVersion, TicketGone, Upload, VendorFault
+from apps.sync.connectors.base import (
+    Draft,
+    NoRoute,
+    Note,
+    RateLimited,
+    Rejected,
+    StaleVersion,
+    TicketGone,
+    Upload,
+    VendorFault,
+)
 from apps.sync.connectors.jira.connector import JiraConnector
 from apps.sync.engine.snapshot import ExternalRef, Visibility
 
@@ -108,11 +118,28 @@ def test_a_dead_end_leaves_the_ticket_where_it_was() -> None:
 
             other = await there.connector.create(Draft("Bug", {"summary": "Other"}), MARKS[9])
             await there.connector.update(other.ref, {"status": "In Progress"}, expected=None, correlation=MARKS[10])
-            with pytest.raises(NoRoute):
+            with pytest.raises(NoRoute) as refused:
                 await there.connector.update(other.ref, {"status": "To Do"}, expected=None, correlation=MARKS[11])
             assert (await there.connector.fetch(other.ref)).fields["status"] == "In Progress"
+            walked = [one for one in await there.connector.changes(other.ref, None) if one.correlation == MARKS[11]]
+            assert len(walked) > 1
+            assert not refused.value.is_unknown
             with pytest.raises(NoRoute, match="Lost"):
                 await there.connector.update(other.ref, {"status": "Lost"}, expected=None, correlation=MARKS[12])
+
+    run(work())
+
+
+def test_a_dead_end_after_other_fields_were_written_is_in_doubt() -> None:
+    async def work() -> None:
+        async with site() as there:
+            made = await there.connector.create(Draft("Bug", {"summary": "Walk"}), MARKS[6])
+            await there.connector.update(made.ref, {"status": "In Progress"}, expected=None, correlation=MARKS[7])
+            fields = {"status": "To Do", "summary": "Walked"}
+            with pytest.raises(NoRoute) as refused:
+                await there.connector.update(made.ref, fields, expected=None, correlation=MARKS[8])
+            assert (await there.connector.fetch(made.ref)).fields["summary"] == "Walked"
+            assert refused.value.is_unknown
 
     run(work())
 
@@ -206,6 +233,22 @@ def test_an_internal_comment_that_jira_would_show_is_withdrawn() -> None:
             with pytest.raises(Rejected):
                 await there.connector.add_comment(made.ref, Note("secret", Visibility.INTERNAL), MARKS[35])
             assert (await there.connector.fetch(made.ref)).comments == ()
+
+    run(work())
+
+
+def test_an_internal_comment_that_could_not_be_withdrawn_is_withdrawn_when_looked_for() -> None:
+    async def work() -> None:
+        async with site() as there:
+            there.sandbox.settings.internal_by_property = False
+            made = await there.connector.create(Draft("Bug", {"summary": "Talk"}), MARKS[34])
+            await there.fault(kind="status", status=429, method="DELETE", times=1)
+            with pytest.raises(RateLimited) as failure:
+                await there.connector.add_comment(made.ref, Note("secret", Visibility.INTERNAL), MARKS[35])
+            assert failure.value.is_unknown
+            assert len(there.sandbox.true_state()["tickets"][0]["comments"]) == 1
+            assert await there.connector.find(MARKS[35], made.ref) is None
+            assert there.sandbox.true_state()["tickets"][0]["comments"] == []
 
     run(work())
 

@@ -79,11 +79,15 @@ class MemoryUnderTest(SystemUnderTest):
         times: int | None = None,
         status: int = 500,
         retry_after: float | None = None,
+        skip: int = 0,
     ) -> None:
-        self.system.faults.add(Fault(kind, on or "", times, status, retry_after))
+        self.system.faults.add(Fault(kind, on or "", times, status, retry_after, skip))
 
     async def clear_faults(self) -> None:
         self.system.faults.clear()
+
+    async def count_requests(self) -> int:
+        return self.system.faults.calls
 
     async def true_state(self) -> Mapping[str, Any]:
         return self.system.true_state()

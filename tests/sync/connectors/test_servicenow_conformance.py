@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from apps.sync.connectors.servicenow.connector import ServiceNowConnector
 from apps.sync.connectors.servicenow.webhook import sign
 from apps.sync.engine.snapshot import ExternalRef, Fields, Visibility
 
-from .conformance import Call, ConnectorConformance, SandboxUnderTest, Vocabulary
+from .conformance import Call, ConnectorConformance, LongWayConformance, SandboxUnderTest, Vocabulary
 
 TABLE = "/api/now/v2/table/incident"
 SECRETS = {"username": seed.SYNC_USER, "password": seed.SYNC_PASSWORD}
@@ -140,3 +141,21 @@ def _as_sent(fields: Fields) -> dict[str, str]:
 class TestServiceNowConformance(ConnectorConformance):
     def make_system(self) -> ServiceNowUnderTest:
         return ServiceNowUnderTest()
+
+
+class ChangesUnderTest(ServiceNowUnderTest):
+    """The changes of the same instance, whose state model allows one step at a time."""
+
+    vocabulary = replace(
+        ServiceNowUnderTest.vocabulary, type="change_request", initial="-5", middle="-4", resolved="-2", resolving={}
+    )
+
+    def connector(
+        self, *, secrets: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> ServiceNowConnector:
+        return super().connector(secrets=secrets, settings={"table": "change_request", **(settings or {})})
+
+
+class TestServiceNowLongWay(LongWayConformance):
+    def make_system(self) -> ChangesUnderTest:
+        return ChangesUnderTest()

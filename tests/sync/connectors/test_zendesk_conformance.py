@@ -1,5 +1,6 @@
 """The Zendesk connector against the conformance suite, with the Zendesk sandbox behind it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from apps.sync.connectors.base import Rejected
 from apps.sync.connectors.richtext import canonical
 
-from .conformance import ConnectorConformance
+from .conformance import ConnectorConformance, LongWayConformance
 from .conformance_case import create, scenario, visible
 from .zendesk_account import ZendeskUnderTest
 
@@ -37,3 +38,14 @@ class TestZendeskConformance(ConnectorConformance):
         assert visible(first) == visible(text)
         again = await create(system, connector, {name: first}, f"siam-1000000000{number:02}")
         assert (await connector.fetch(again)).fields[name] == first
+
+
+class ClosingUnderTest(ZendeskUnderTest):
+    """The same account, where a ticket is closed by way of solved."""
+
+    vocabulary = replace(ZendeskUnderTest.vocabulary, resolved="closed")
+
+
+class TestZendeskLongWay(LongWayConformance):
+    def make_system(self) -> ClosingUnderTest:
+        return ClosingUnderTest()

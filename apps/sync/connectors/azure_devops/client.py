@@ -29,6 +29,7 @@ class AzureClient:
 
     def __init__(self, context: Context, settings: Settings, secrets: Secrets) -> None:
         self._settings = settings
+        self.base_url = context.base_url.rstrip("/")
         self._sign_in = SignIn(context, settings, secrets)
         self._http = VendorHttp(
             context,
@@ -36,11 +37,11 @@ class AzureClient:
             renew=self._sign_in.renew if self._sign_in.is_renewable else None,
             classify=read_refusal,
             deadline=settings.deadline_seconds,
+            siblings=(self.identity_url,),
         )
         self._sign_in.use(self._http)
         self._version = settings.api_version or (NEWEST_VERSION if settings.flavor == "services" else "")
         self._negotiating = asyncio.Lock()
-        self.base_url = context.base_url.rstrip("/")
         self.advised_wait = 0.0
         """Seconds that the latest answer asked us to wait: Services advise that on good answers before they refuse."""
 

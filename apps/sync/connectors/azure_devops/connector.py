@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 from apps.sync.connectors.base import (
     Capabilities,
     ChangedPage,
-    ConnectorError,
     Draft,
     NoRoute,
     Note,
@@ -20,6 +19,7 @@ from apps.sync.connectors.base import (
     SystemSchema,
     Upload,
     VendorFault,
+    Writing,
 )
 from apps.sync.connectors.http import Context
 from apps.sync.engine.snapshot import (
@@ -146,8 +146,10 @@ class AzureDevOpsConnector:
         if draft.follow_up_of is not None:
             address = f"{self._client.base_url}/_apis/wit/workItems/{draft.follow_up_of.id}"
             patch.append(_add_relation("System.LinkTypes.Related", address, "follow-up"))
-        item = await self._client.create_item(kind.name, patch)
-        return await self._after_item(item, draft.fields)
+        with Writing() as writing:
+            item = await self._client.create_item(kind.name, patch)
+            writing.took_effect()
+            return await self._receipt(item, draft.fields)
 
     async def update(self, ref: ExternalRef, fields: Fields, *, expected: str | None, correlation: str) -> Receipt:
         """Other fields go with the first step of the state, so that a step which requires them finds them.
@@ -167,12 +169,12 @@ class AzureDevOpsConnector:
             reason = f"work item {ref.id} has {item['rev']} revisions: the service takes no more changes to it"
             raise Rejected(reason, field="System.Rev", value=int(item["rev"]))
         guard = item["rev"] if expected is not None else None
-        revisions = []
-        for patch in await self._plan(item, kind, changed):
-            item = await self._write_step(ref, item, kind, patch, guard)
-            revisions.append(str(item["rev"]))
-            guard = item["rev"] if expected is not None else None
-        return await self._after_item(item, fields, revisions)
+        with Writing() as writing:
+            for patch in await self._plan(item, kind, changed):
+                item = await self._write_step(ref, item, kind, patch, guard)
+                writing.took_effect(str(item["rev"]))
+                guard = item["rev"] if expected is not None else None
+            return await self._receipt(item, fields, writing.change_ids)
 
     async def add_comment(self, ref: ExternalRef, note: Note, correlation: str) -> Receipt:
         """Everybody who sees the work item reads its comments, so an internal one is refused (INV-31)."""
@@ -181,13 +183,14 @@ class AzureDevOpsConnector:
         text = write_comment(note.body, correlation)
         item = await self._client.get_item(ref)
         path = f"{self._client.project_path(_project_of(item))}/_apis/wit/workItems/{ref.id}/comments"
-        said = await self._client.post(path, {"text": text}, preview=await self._client.comments_preview())
-        number = said.get("id") or said.get("commentId")
-        if not number:
-            raise VendorFault("answered without a comment", is_unknown=True)
-        item = await self._read_after_write(ref)
-        reader = await self._reader()
-        return Receipt(reader.read_ref(item), str(item["rev"]), str(number), {}, (comment_change_id(str(number)),))
+        with Writing() as writing:
+            said = await self._client.post(path, {"text": text}, preview=await self._client.comments_preview())
+            number = str(said.get("id") or said.get("commentId") or "")
+            writing.took_effect(comment_change_id(number))
+            if not number:
+                raise VendorFault("answered without a comment")
+            item, reader = await self._client.get_item(ref), await self._reader()
+            return Receipt(reader.read_ref(item), str(item["rev"]), number, {}, writing.change_ids)
 
     async def add_attachment(
         self, ref: ExternalRef, upload: Upload, correlation: str, visibility: Visibility = Visibility.PUBLIC
@@ -201,12 +204,15 @@ class AzureDevOpsConnector:
             raise Rejected(reason, field="attachment", value=upload.file_name)
         address = await self._upload(upload)
         wanted = read_file_id({"rel": ATTACHED, "url": address})
-        item = await self._client.patch_item(ref, [_add_relation(ATTACHED, address, f"[{correlation}]")])
-        ids = [read_file_id(relation) for relation in item.get("relations") or []]
-        if wanted is None or (item.get("relations") is not None and wanted not in ids):
-            raise VendorFault("answered without the relation to the file", is_unknown=True)
-        reader, revision = await self._reader(), str(item["rev"])
-        return Receipt(reader.read_ref(item), revision, wanted, {}, (f"{revision}/{wanted}",))
+        with Writing() as writing:
+            item = await self._client.patch_item(ref, [_add_relation(ATTACHED, address, f"[{correlation}]")])
+            revision = str(item["rev"])
+            writing.took_effect(f"{revision}/{wanted}")
+            ids = [read_file_id(relation) for relation in item.get("relations") or []]
+            if wanted is None or (item.get("relations") is not None and wanted not in ids):
+                raise VendorFault("answered without the relation to the file")
+            reader = await self._reader()
+            return Receipt(reader.read_ref(item), revision, wanted, {}, writing.change_ids)
 
     async def read_attachment(self, ref: ExternalRef, attachment: Attachment) -> AsyncIterator[bytes]:
         async for chunk in self._client.download(attachment.id, attachment.file_name):
@@ -341,22 +347,10 @@ class AzureDevOpsConnector:
                 return Receipt(snapshot.ref, snapshot.version, snapshot.ref.id, snapshot.fields)
         return None
 
-    async def _read_after_write(self, ref: ExternalRef) -> Json:
-        """A read that follows a write which has taken effect: when it fails, the engine must look, not repeat."""
-        try:
-            return await self._client.get_item(ref)
-        except ConnectorError as problem:
-            problem.is_unknown = True
-            raise
-
-    async def _after_item(self, item: Json, names: Iterable[str], revisions: Iterable[str] = ()) -> Receipt:
-        try:
-            reader, kind = await self._reader(), await self._type_of(item)
-        except ConnectorError as problem:
-            problem.is_unknown = True
-            raise
+    async def _receipt(self, item: Json, names: Iterable[str], revisions: tuple[str, ...] = ()) -> Receipt:
+        reader, kind = await self._reader(), await self._type_of(item)
         stored = _pick(reader.read_fields(item, kind), names)
-        return Receipt(reader.read_ref(item), str(item["rev"]), str(item["id"]), stored, tuple(revisions))
+        return Receipt(reader.read_ref(item), str(item["rev"]), str(item["id"]), stored, revisions)
 
 
 def _project_of(item: Json) -> str:

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from apps.sync.connectors.base import ConnectorError, Note, Rejected, TicketGone, Upload, VendorFault
+from apps.sync.connectors.base import ConnectorError, Note, Rejected, TicketGone, Upload, VendorFault, Writing
 from apps.sync.engine.snapshot import ExternalRef, Receipt, Visibility
 
 from .client import JiraClient
@@ -51,13 +51,15 @@ class Sender:
         if has_properties:
             mark = {"key": MARK_PROPERTY, "value": {"correlation": correlation}}
             sent["properties"] = [mark, *sent.get("properties", ())]
-        made = await self._client.comment(ref, sent)
-        if note.visibility is Visibility.INTERNAL and "visibility" not in sent and made.get("jsdPublic") is True:
-            await self._withdraw(ref, str(made["id"]))
-        issue = await self._writer.read(ref)
-        with known_shape():
-            comment = read_comment(made, facts)
-            return self._receipt(issue, facts, id=comment.id, stored={"body": comment.body})
+        with Writing() as writing:
+            made = await self._client.comment(ref, sent)
+            writing.took_effect()
+            if note.visibility is Visibility.INTERNAL and "visibility" not in sent and made.get("jsdPublic") is True:
+                await self._withdraw(ref, str(made["id"]), writing)
+            issue = await self._writer.read(ref)
+            with known_shape():
+                comment = read_comment(made, facts)
+                return self._receipt(issue, facts, id=comment.id, stored={"body": comment.body})
 
     def _visibility(self, note: Note, facts: Facts, has_properties: bool) -> dict[str, Any]:
         """How this site hides a comment. One that it cannot hide is refused, never shown (INV-31)."""
@@ -75,9 +77,10 @@ class Sender:
             )
         return {"visibility": {"type": "role", "value": role}}
 
-    async def _withdraw(self, ref: ExternalRef, comment_id: str) -> None:
+    async def _withdraw(self, ref: ExternalRef, comment_id: str, writing: Writing) -> None:
         """Jira may ignore the internal flag; then the comment must not stay for everybody to read."""
         await self._client.remove_comment(ref, comment_id)
+        writing.was_taken_back()
         raise Rejected("Jira would have shown an internal comment to everybody; it was withdrawn", field="comment")
 
     async def add_attachment(
@@ -94,15 +97,11 @@ class Sender:
         mark["before"] = [str(row["id"]) for row in issue["fields"].get("attachment") or () if row["filename"] == name]
         mark |= {"internal": True} if visibility is Visibility.INTERNAL else {}
         await self._client.set_property(ref, key, mark)
-        made = await self._upload(ref, upload, name)
-        with suppress(ConnectorError):  # the announcement already tells which file it is
-            await self._client.set_property(ref, key, mark | {"id": str(made["id"])})
-        return self._receipt(
-            await self._writer.read(ref),
-            facts,
-            id=str(made["id"]),
-            stored={"file_name": name, "size": int(made["size"])},
-        )
+        with Writing() as writing:
+            made = await self._upload(ref, upload, name, writing)
+            with suppress(ConnectorError):  # the announcement already tells which file it is
+                await self._client.set_property(ref, key, mark | {"id": str(made["id"])})
+            return await self._file_receipt(ref, facts, made, name)
 
     async def _add_unmarked(self, ref: ExternalRef, upload: Upload, visibility: Visibility, facts: Facts) -> Receipt:
         """Without properties the content decides: our own file with this name and these bytes is not sent again."""
@@ -114,7 +113,11 @@ class Sender:
             is_like = row["filename"] == name and int(row["size"]) == upload.size
             if is_like and person_id(row.get("author")) == facts.account_id and await self._is_content(row, upload):
                 return self._receipt(issue, facts, id=str(row["id"]), stored={"file_name": name, "size": upload.size})
-        made = await self._upload(ref, upload, name)
+        with Writing() as writing:
+            made = await self._upload(ref, upload, name, writing)
+            return await self._file_receipt(ref, facts, made, name)
+
+    async def _file_receipt(self, ref: ExternalRef, facts: Facts, made: Issue, name: str) -> Receipt:
         stored = {"file_name": name, "size": int(made["size"])}
         return self._receipt(await self._writer.read(ref), facts, id=str(made["id"]), stored=stored)
 
@@ -124,15 +127,16 @@ class Sender:
             digest.update(chunk)
         return digest.hexdigest() == upload.sha256
 
-    async def _upload(self, ref: ExternalRef, upload: Upload, name: str) -> Issue:
+    async def _upload(self, ref: ExternalRef, upload: Upload, name: str, writing: Writing) -> Issue:
         try:
             made = (await self._client.upload(ref, upload, name))[0]
         except Rejected as problem:
             problem.field, problem.value = "attachment", upload.file_name
             raise
+        writing.took_effect()
         with known_shape():
             if int(made["size"]) != upload.size:
-                raise VendorFault(f"stored {made['size']} of {upload.size} bytes", is_unknown=True)
+                raise VendorFault(f"stored {made['size']} of {upload.size} bytes")
         return made
 
     def _receipt(self, issue: Issue, facts: Facts, **rest: Any) -> Receipt:
@@ -173,8 +177,13 @@ class Sender:
         for row in await self._client.comments(ref):
             with known_shape():
                 comment = read_comment(row, facts)
-            if comment.correlation == correlation:
-                return self._receipt(issue, facts, id=comment.id, stored={"body": comment.body})
+            if comment.correlation != correlation:
+                continue
+            if row.get("jsdPublic") is True and not row.get("visibility") and comment.visibility is Visibility.INTERNAL:
+                # Its withdrawal, when Jira had ignored the internal flag, did not come to pass.
+                await self._client.remove_comment(ref, comment.id)
+                continue
+            return self._receipt(issue, facts, id=comment.id, stored={"body": comment.body})
         rows = [row for row in await self._client.histories(ref) if mark_of(row) == correlation]
         if not rows:
             return None

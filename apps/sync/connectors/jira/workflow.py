@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.sync.connectors.base import ConnectorError, NoRoute, Rejected
+from apps.sync.connectors.base import ConnectorError, NoRoute, Rejected, Writing
 from apps.sync.engine.snapshot import ExternalRef
 
 from .client import JiraClient
@@ -46,6 +46,7 @@ class Walk:
     target: str
     pending: dict[str, Any]
     correlation: str
+    writing: Writing
 
 
 class Workflow:
@@ -118,6 +119,7 @@ class Workflow:
                 problem.field = missing[0] if len(missing) == 1 else "status"
                 problem.value = None if missing else walk.target
             raise
+        walk.writing.took_effect()
         for name in carried:
             del walk.pending[name]
         walk.at = step.to

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from apps.sync.connectors.base import ConnectorError, Draft, Rejected, StaleVersion
+from apps.sync.connectors.base import ConnectorError, Draft, NoRoute, Rejected, StaleVersion, Writing
 from apps.sync.engine.snapshot import ExternalRef, Fields, Receipt, Value
 
 from .client import JiraClient
@@ -61,14 +61,16 @@ class Writer:
         body: dict[str, Any] = {"fields": fields, "historyMetadata": metadata(correlation)}
         if facts.has_properties is not False:
             body["properties"] = [{"key": MARK_PROPERTY, "value": {"correlation": correlation}}]
-        try:
-            made = await self._client.create(body)
-        except Rejected as problem:
-            raise with_value(problem, {**draft.fields, "issuetype": draft.type}) from problem.__cause__
-        ref = ExternalRef(str(made["id"]), str(made.get("key") or ""))
-        if draft.follow_up_of is not None:
-            await self._relate(draft.follow_up_of, ref)
-        return await self._receipt(facts, ref, given, issue_id=True)
+        with Writing() as writing:
+            try:
+                made = await self._client.create(body)
+            except Rejected as problem:
+                raise with_value(problem, {**draft.fields, "issuetype": draft.type}) from problem.__cause__
+            writing.took_effect()
+            ref = ExternalRef(str(made["id"]), str(made.get("key") or ""))
+            if draft.follow_up_of is not None:
+                await self._relate(draft.follow_up_of, ref)
+            return await self._receipt(facts, ref, given, issue_id=True)
 
     async def _relate(self, earlier: ExternalRef, ref: ExternalRef) -> None:
         """The visible link to the earlier ticket. A system without that link type still has its new ticket."""
@@ -95,28 +97,34 @@ class Writer:
         pending = await self._json(facts, wanted)
         if "labels" in pending:
             pending["labels"] += marks_in(issue["fields"].get("labels"))
-        try:
-            if status is not None:
-                walk = Walk(ref, str(present.get("status")), str(status), pending, correlation)
-                await self._move(issue_type, walk)
-                pending = await self._left(facts, ref, fields, walk.pending)
-            if pending:
-                await self._put(ref, pending, correlation)
-        except Rejected as problem:
-            raise with_value(problem, fields) from problem.__cause__
-        return await self._receipt(facts, ref, fields, correlation=correlation)
+        with Writing() as writing:
+            try:
+                if status is not None:
+                    walk = Walk(ref, str(present.get("status")), str(status), pending, correlation, writing)
+                    await self._move(issue_type, walk)
+                    pending = await self._left(facts, ref, fields, walk.pending)
+                if pending:
+                    await self._put(ref, pending, correlation, writing)
+            except Rejected as problem:
+                raise with_value(problem, fields) from problem.__cause__
+            return await self._receipt(facts, ref, fields, correlation=correlation)
 
     async def _move(self, issue_type: str, walk: Walk) -> None:
         """Status with its fields. What no screen on the way takes is written before, while the ticket is still open."""
-        steps = await self._workflow.steps(walk.ref)
+        steps, start, whole = await self._workflow.steps(walk.ref), walk.at, len(walk.pending)
         screens = [step.screen for step in steps if step.to == walk.target]
         others = {name for name in walk.pending if not any(name in screen for screen in screens)}
         if others and steps:
             editable = (await self._client.of_issue(walk.ref, "/editmeta")).get("fields") or {}
             early = {name: walk.pending.pop(name) for name in sorted(others) if name in editable}
             if early:
-                await self._put(walk.ref, early, walk.correlation)
-        await self._workflow.walk(issue_type, walk, steps)
+                await self._put(walk.ref, early, walk.correlation, walk.writing)
+        try:
+            await self._workflow.walk(issue_type, walk, steps)
+        except NoRoute:
+            if walk.at == start and len(walk.pending) == whole:
+                walk.writing.was_taken_back()
+            raise
 
     async def _left(self, facts: Facts, ref: ExternalRef, fields: Fields, pending: dict[str, Any]) -> dict[str, Any]:
         """Of ``pending`` what the way itself has not brought about (a workflow may clear or set a resolution)."""
@@ -127,8 +135,9 @@ class Writer:
         still = self._different(facts, {name: fields[name] for name in pending}, present)
         return {name: value for name, value in pending.items() if name in still}
 
-    async def _put(self, ref: ExternalRef, fields: dict[str, Any], correlation: str) -> None:
+    async def _put(self, ref: ExternalRef, fields: dict[str, Any], correlation: str, writing: Writing) -> None:
         await self._client.edit(ref, {"fields": fields, "historyMetadata": metadata(correlation)})
+        writing.took_effect()
 
     def _different(self, facts: Facts, fields: Fields, present: Mapping[str, Value]) -> dict[str, Value]:
         """The fields that Jira does not hold already: writing an equal value would only disturb people."""

@@ -13,7 +13,8 @@ KINDS = frozenset(
 
 @dataclass(slots=True)
 class Fault:
-    """One switch. It acts on calls of ``on`` (a verb, or empty for all), ``times`` times, or until cleared.
+    """One switch. It lets the first ``skip`` calls of ``on`` (a verb, or empty for all) pass, then acts ``times``
+    times, or until cleared.
 
     ``kind``: *down* (cut before anything was done, which the caller cannot know), *refused* (no connection at all),
     *lost_response* (carried out, then cut), *status* (answers ``status``), *html* (a proxy's page), *expired_token*,
@@ -26,6 +27,8 @@ class Fault:
     times: int | None = None
     status: int = 500
     retry_after: float | None = None
+    skip: int = 0
+    passed: int = 0
     hits: int = 0
 
     def __post_init__(self) -> None:
@@ -59,9 +62,11 @@ class Fault:
 
 @dataclass(slots=True)
 class FaultBoard:
-    """All switches of one system, and how often each acted (a fault that never fires proves nothing)."""
+    """All switches of one system, how often each acted (a fault that never fires proves nothing), and how many calls
+    there were."""
 
     faults: list[Fault] = field(default_factory=list)
+    calls: int = 0
 
     def add(self, fault: Fault) -> Fault:
         self.faults.append(fault)
@@ -71,8 +76,13 @@ class FaultBoard:
         self.faults.clear()
 
     def take(self, verb: str) -> Fault | None:
+        self.calls += 1
         for fault in self.faults:
-            if fault.acts_on(verb):
-                fault.hits += 1
-                return fault
+            if not fault.acts_on(verb):
+                continue
+            if fault.passed < fault.skip:
+                fault.passed += 1
+                continue
+            fault.hits += 1
+            return fault
         return None

@@ -9,7 +9,6 @@ from apps.sync.connectors.base import (
     Capabilities,
     Changed,
     ChangedPage,
-    ConnectorError,
     Draft,
     Note,
     NoticeHint,
@@ -20,6 +19,7 @@ from apps.sync.connectors.base import (
     SystemSchema,
     TicketGone,
     Upload,
+    Writing,
 )
 from apps.sync.connectors.http import Context
 from apps.sync.engine.snapshot import Attachment, ExternalRef, Fields, Receipt, RemoteChange, TicketSnapshot, Visibility
@@ -27,7 +27,7 @@ from apps.sync.engine.snapshot import Attachment, ExternalRef, Fields, Receipt, 
 from .client import Record, ServiceNowClient
 from .columns import Columns, Dictionary, Kind
 from .feed import DELETIONS, FILES, RECORDS, Cursor, Feed, Position, Slice, Stream
-from .history import audit_id, comment_id, file_id
+from .history import comment_id, file_id
 from .inspection import Inspection
 from .query import Row, Scope, Term, is_safe_text
 from .reader import Reader, read_fields
@@ -36,7 +36,7 @@ from .settings import ServiceNowSecrets, ServiceNowSettings
 from .states import model_of
 from .translate import MARK_LENGTH, held, mark_file_name, write_journal
 from .webhook import read_notice
-from .writer import ALWAYS, Writer
+from .writer import ALWAYS, Writer, change_ids
 
 JOURNAL_LENGTH = 4000
 
@@ -172,8 +172,10 @@ class ServiceNowConnector:
             body["correlation_display"] = self._settings.system_name
         if draft.follow_up_of is not None:
             body["parent_incident" if self._settings.table == "incident" else "parent"] = draft.follow_up_of.id
-        record = await self._writer.insert(body)
-        return await self._receipt(record, draft.fields, held(record, "sys_mod_count"))
+        with Writing() as writing:
+            record = await self._writer.insert(body)
+            writing.took_effect()
+            return await self._receipt(record, draft.fields, held(record, "sys_mod_count"))
 
     async def update(self, ref: ExternalRef, fields: Fields, *, expected: str | None, correlation: str) -> Receipt:
         """Write what differs; a write that changes nothing is not sent. The Table API has no precondition, so the
@@ -189,19 +191,14 @@ class ServiceNowConnector:
         self._writer.refuse_closed(before)
         if self._settings.write_mark_field:
             body[self._settings.write_mark_field] = correlation
-        after, writes = await self._writer.patch(before, body)
-        version = await self._writer.version_after(
-            before, after, writes, has_change_log=self.capabilities.has_change_log
-        )
-        columns = await self._dictionary.columns()
+        has_change_log = self.capabilities.has_change_log
+        with Writing() as writing:
+            after, writes = await self._writer.patch(before, body, writing)
+            version = await self._writer.version_after(before, after, writes, has_change_log=has_change_log)
+            columns = await self._dictionary.columns()
         stored = read_fields(before, columns, fields) | read_fields(after, columns, fields)
-        changes = self._change_ids(held(before, "sys_mod_count"), held(after, "sys_mod_count"), writes)
+        changes = change_ids(before, after, writes) if has_change_log else ()
         return Receipt(self._ref_of(after), version, ref.id, stored, changes)
-
-    def _change_ids(self, was: str, now: str, writes: int) -> tuple[str, ...]:
-        if not self.capabilities.has_change_log or not was.isdigit() or not now.isdigit():
-            return ()
-        return tuple(audit_id(count) for count in range(int(was) + 1, min(int(was) + writes, int(now)) + 1))
 
     def _ref_of(self, record: Record) -> ExternalRef:
         return self._reader.ref(record["sys_id"].value, held(record, "number"))
@@ -225,14 +222,10 @@ class ServiceNowConnector:
         if not note.body.strip():
             raise Rejected("a comment cannot be empty", field=element)
         before = await self._open_record(ref)
-        after, writes = await self._writer.patch(before, {element: text})
-        version = await self._writer.version_after(before, after, writes, has_change_log=False)
-        try:
+        with Writing() as writing:
+            after, writes = await self._writer.patch(before, {element: text}, writing)
+            version = await self._writer.version_after(before, after, writes, has_change_log=False)
             written = await self._find_comment(ref, correlation)
-        except ConnectorError as problem:
-            # The entry is written, but its id is not known: whoever repeats the call must look first.
-            problem.is_unknown = True
-            raise
         changes = (comment_id(written),) if written else ()
         return Receipt(self._ref_of(after), version, written, change_ids=changes)
 
@@ -260,15 +253,16 @@ class ServiceNowConnector:
             )
         before = await self._open_record(ref)
         name = mark_file_name(upload.file_name, correlation) if self._settings.mark_file_names else upload.file_name
-        try:
-            row = await self._client.upload(self._settings.table, ref.id, name, upload)
-        except Rejected as problem:
-            raise Rejected(problem.detail, field="attachment", value=upload.file_name) from problem
-        digest = row.get("hash", "")
-        if row.get("size_bytes", "") not in ("", str(upload.size)) or (len(digest) == 64 and digest != upload.sha256):
-            raise Rejected(f"the stored file differs from {upload.file_name}", field="attachment", value=row["sys_id"])
-        version = held(before, "sys_mod_count")
-        return Receipt(self._ref_of(before), version, row["sys_id"], change_ids=(file_id(row["sys_id"]),))
+        with Writing() as writing:
+            try:
+                row = await self._client.upload(self._settings.table, ref.id, name, upload)
+            except Rejected as problem:
+                raise Rejected(problem.detail, field="attachment", value=upload.file_name) from problem
+            made, size, digest = row["sys_id"], row.get("size_bytes", ""), row.get("hash", "")
+            writing.took_effect(file_id(made))
+            if size not in ("", str(upload.size)) or (len(digest) == 64 and digest != upload.sha256):
+                raise Rejected(f"the stored file differs from {upload.file_name}", field="attachment", value=made)
+        return Receipt(self._ref_of(before), held(before, "sys_mod_count"), made, change_ids=writing.change_ids)
 
     def read_attachment(self, ref: ExternalRef, attachment: Attachment) -> AsyncIterator[bytes]:
         return self._client.download(attachment.id)

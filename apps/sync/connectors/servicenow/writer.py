@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from apps.sync.connectors.base import ConnectorError, NoRoute, Rejected, TicketClosed
+from apps.sync.connectors.base import ConnectorError, NoRoute, Rejected, TicketClosed, Writing
 from apps.sync.engine.snapshot import Fields, Value
 
 from .client import PolicyRefused, Record, RuleAborted, ServiceNowClient
 from .columns import Column, Dictionary, Kind
+from .history import audit_id
 from .reader import Reader
 from .references import References
 from .states import STATE, StateModel
@@ -62,7 +63,7 @@ class Writer:
         except (PolicyRefused, RuleAborted) as problem:
             raise await self._explained(problem, body) from problem
 
-    async def patch(self, before: Record, body: Mapping[str, str]) -> tuple[Record, int]:
+    async def patch(self, before: Record, body: Mapping[str, str], writing: Writing) -> tuple[Record, int]:
         """Write ``body``; the record after it and the number of writes that it took.
 
         A state that the instance refuses to enter directly, or sets back, is walked to, with the fields in the last
@@ -72,7 +73,7 @@ class Writer:
         moves = STATE in body and goal != start
         at, writes, reason = before, 0, ""
         try:
-            after = await self._send(before, body)
+            after = await self._send(before, body, writing)
             if not moves or held(after, STATE) != start:
                 return after, 1
             at, writes, reason = after, 1, "the instance set the state back"
@@ -86,21 +87,21 @@ class Writer:
         if len(route) < 2:
             raise self._no_route(start, goal, reason)
         for state in route[:-1]:
-            at = await self._step(at, {STATE: state}, body)
-        return await self._step(at, body, body), writes + len(route)
+            at = await self._step(at, {STATE: state}, body, writing)
+        return await self._step(at, body, body, writing), writes + len(route)
 
-    async def _step(self, at: Record, step: Mapping[str, str], body: Mapping[str, str]) -> Record:
+    async def _step(self, at: Record, step: Mapping[str, str], body: Mapping[str, str], writing: Writing) -> Record:
         """One move on the way, with those fields of ``body`` that a data policy demands there."""
         start, goal = held(at, STATE), step[STATE]
         try:
             try:
-                after = await self._send(at, step)
+                after = await self._send(at, step, writing)
             except PolicyRefused as problem:
                 columns = await self._dictionary.columns()
                 needed = {name: body[name] for name in columns.named(problem.labels) if name in body}
                 if not needed.keys() - step.keys():
                     raise
-                after = await self._send(at, {**step, **needed})
+                after = await self._send(at, {**step, **needed}, writing)
         except PolicyRefused as problem:
             raise await self._explained(problem, body) from problem
         except RuleAborted as problem:
@@ -109,8 +110,10 @@ class Writer:
             raise self._no_route(start, goal, "the instance set the state back")
         return after
 
-    async def _send(self, at: Record, body: Mapping[str, str]) -> Record:
-        return await self._client.patch(self._table, at["sys_id"].value, body, (*ALWAYS, *body))
+    async def _send(self, at: Record, body: Mapping[str, str], writing: Writing) -> Record:
+        after = await self._client.patch(self._table, at["sys_id"].value, body, (*ALWAYS, *body))
+        writing.took_effect(*change_ids(at, after, 1))
+        return after
 
     def _no_route(self, start: str, goal: str, reason: str) -> NoRoute:
         reachable = ", ".join(self._states.reachable(start)) or "nothing that this connection knows of"
@@ -149,3 +152,12 @@ class Writer:
         told = {entry.checkpoint for entry in later}
         is_all_ours = all(entry.user.casefold() == own for entry in later)
         return now if is_all_ours and len(told) == int(now) - int(was) else ours
+
+
+def change_ids(before: Record, after: Record, writes: int) -> tuple[str, ...]:
+    """The change log's ids of our ``writes`` between two readings of a record: its count moves by one with each."""
+    was, now = held(before, "sys_mod_count"), held(after, "sys_mod_count")
+    if not was.isdigit() or not now.isdigit() or int(now) > int(was) + writes:
+        # Somebody's edit slipped in; which of the entries is ours the count cannot say.
+        return ()
+    return tuple(audit_id(count) for count in range(int(was) + 1, min(int(was) + writes, int(now)) + 1))

@@ -26,6 +26,7 @@ from apps.sync.connectors.base import (
     TicketMerged,
     Upload,
     VendorFault,
+    Writing,
 )
 from apps.sync.connectors.http import Context
 from apps.sync.engine.snapshot import (
@@ -197,9 +198,12 @@ class ZendeskConnector:
             body["requester"] = write_requester(self.settings.default_requester)
         if draft.follow_up_of is not None:
             body["via_followup_source_id"] = int(draft.follow_up_of.id)
-        answer = await self._client.send("POST", "/tickets", {"ticket": body}, headers={"Idempotency-Key": correlation})
-        ref = make_ref(read_ticket_member(answer)["id"], self._client.base_url)
-        return replace(await self._after_write(ref, answer, tuple(draft.fields)), id=ref.id, change_ids=())
+        key = {"Idempotency-Key": correlation}
+        with Writing() as writing:
+            answer = await self._client.send("POST", "/tickets", {"ticket": body}, headers=key)
+            writing.took_effect()
+            ref = make_ref(read_ticket_member(answer)["id"], self._client.base_url)
+            return replace(await self._receipt(ref, answer, tuple(draft.fields)), id=ref.id, change_ids=())
 
     async def update(self, ref: ExternalRef, fields: Fields, *, expected: str | None, correlation: str) -> Receipt:
         """One call for status and all other fields; only *closed* is reached in two, through *solved*.
@@ -224,10 +228,7 @@ class ZendeskConnector:
         steps = [body]
         if changed.get("status") == "closed" and ticket.get("status") != "solved":
             steps = [{**body, "status": "solved"}, {"status": "closed", "metadata": {CORRELATION: correlation}}]
-        answers = [await self._put(ref, ticket, step) for step in steps]
-        receipt = await self._after_write(ref, answers[-1], tuple(fields))
-        earlier = tuple(str(audit["id"]) for audit in (answer.get("audit") for answer in answers[:-1]) if audit)
-        return replace(receipt, change_ids=earlier + receipt.change_ids)
+        return await self._write(ref, ticket, steps, tuple(fields))
 
     async def add_comment(self, ref: ExternalRef, note: Note, correlation: str) -> Receipt:
         comment: Json = {
@@ -236,8 +237,7 @@ class ZendeskConnector:
         }
         if note.author and self.settings.attribute_authors:
             comment["author_id"] = (await self._directory.find_user("author", note.author))[0]
-        answer = await self._put(ref, {}, {"comment": comment, "metadata": {CORRELATION: correlation}})
-        return await self._after_write(ref, answer, ())
+        return await self._write(ref, {}, [{"comment": comment, "metadata": {CORRELATION: correlation}}], ())
 
     async def add_attachment(
         self, ref: ExternalRef, upload: Upload, correlation: str, visibility: Visibility = Visibility.PUBLIC
@@ -253,8 +253,7 @@ class ZendeskConnector:
             "public": visibility is Visibility.PUBLIC,
             "uploads": [token],
         }
-        answer = await self._put(ref, {}, {"comment": comment, "metadata": {CORRELATION: correlation}})
-        return await self._after_write(ref, answer, ())
+        return await self._write(ref, {}, [{"comment": comment, "metadata": {CORRELATION: correlation}}], ())
 
     async def read_attachment(self, ref: ExternalRef, attachment: Attachment) -> AsyncIterator[bytes]:
         """From the address that Zendesk tells now. Raises Rejected for a file that its scan calls malware."""
@@ -343,6 +342,16 @@ class ZendeskConnector:
             del changed["description"]
         return changed
 
+    async def _write(self, ref: ExternalRef, ticket: Json, steps: list[Json], names: tuple[str, ...]) -> Receipt:
+        """One call after the other; the receipt names the audits of all."""
+        with Writing() as writing:
+            for step in steps:
+                earlier = writing.change_ids
+                answer = await self._put(ref, ticket, step)
+                writing.took_effect(*(str(audit["id"]) for audit in [answer.get("audit")] if audit))
+            receipt = await self._receipt(ref, answer, names)
+            return replace(receipt, change_ids=earlier + receipt.change_ids)
+
     async def _put(self, ref: ExternalRef, ticket: Json, body: Json) -> Json:
         """One write. Names what a refused status could be instead, and where a merged ticket went."""
         try:
@@ -377,16 +386,12 @@ class ZendeskConnector:
             make_ref(ref.id, self._client.base_url), make_version(ticket, audits), ref.id, pick_fields(stored, fields)
         )
 
-    async def _after_write(self, ref: ExternalRef, answer: Json, names: tuple[str, ...]) -> Receipt:
-        """What a write's answer tells. Look-ups that fail here come after a write that has taken effect."""
+    async def _receipt(self, ref: ExternalRef, answer: Json, names: tuple[str, ...]) -> Receipt:
+        """What a write's answer tells."""
         ticket, audit = read_ticket_member(answer), answer.get("audit") or {}
-        try:
-            audits = [audit] if audit.get("events") else await self._client.get_ticket_list(ref, "audits")
-            said = [event for event in audit.get("events") or [] if is_comment(event)]
-            reader = await self._reader(ticket, (), [audit] if audit else [])
-        except ConnectorError as problem:
-            problem.is_unknown = True
-            raise
+        audits = [audit] if audit.get("events") else await self._client.get_ticket_list(ref, "audits")
+        said = [event for event in audit.get("events") or [] if is_comment(event)]
+        reader = await self._reader(ticket, (), [audit] if audit else [])
         present = reader.read_fields(ticket, said[0] if said else None)
         own = [change for change in reader.read_audit(audit, {}) if not change.id.endswith("/rule")] if audit else []
         return Receipt(
