@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -275,10 +276,10 @@ def _compare_follower(there: dict[str, Any] | None, link: TicketLink, rules: Syn
         if rule.hub not in COMPARED or not rule.goes_in:
             continue
         wanted, seen = into_system(rule, hub[rule.hub]).value, there["fields"].get(rule.system)
-        if str(wanted) != str(seen):
+        if str(seen) not in (str(wanted), str(rule.otherwise.get(hub[rule.hub], wanted))):
             outcome.different.append(f"{name} {link}: {rule.system} is {seen}, should be {wanted}")
-        due = _values_due(rule, [one.changes[rule.hub] for one in changed if rule.hub in one.changes])
         took = _values_taken(there["log"], rule.system, str(seen))
+        due = _values_due(rule, [one.changes[rule.hub] for one in changed if rule.hub in one.changes], took)
         if rule.hub == "status" and due:
             # A ticket is made in the system's first status; Jira's workflow then goes over those in between.
             took = took[took.index(due[0]) :] if due[0] in took else took
@@ -287,12 +288,19 @@ def _compare_follower(there: dict[str, Any] | None, link: TicketLink, rules: Syn
             _compare_runs(f"{name} {link} {rule.system}", due, took, outcome)
 
 
-def _values_due(rule: FieldRule, changes: Iterable[tuple[Any, Any]]) -> list[str]:
-    """What the system should have held one after the other, from the ticket's arrival there on."""
+def _values_due(rule: FieldRule, changes: Iterable[tuple[Any, Any]], took: list[str]) -> list[str]:
+    """What the system should have held one after the other, from the ticket's arrival there on. Where the rules name
+    a second best for a value, either will do."""
     held = [
         value for place, (before, after) in enumerate(changes) for value in ((before, after) if not place else (after,))
     ]
-    return _without_repeats([str(into_system(rule, value).value) for value in held])
+    first = [str(into_system(rule, value).value) for value in held]
+    second = [str(rule.otherwise.get(value, word)) for value, word in zip(held, first, strict=True)]
+    ways = [
+        _without_repeats(list(words))
+        for words in product(*({one, two} for one, two in zip(first, second, strict=True)))
+    ]
+    return next((way for way in ways if _is_subsequence(way, took)), _without_repeats(first))
 
 
 def _values_taken(log: Iterable[dict[str, Any]], system: str, now: str) -> list[str]:

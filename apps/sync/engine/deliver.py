@@ -104,6 +104,7 @@ def plan_event(event: HubEvent, base: MergeBase, rules: SyncRules, view: View) -
     agreements: dict[str, Agreement] = {}
     known: dict[str, Agreement] = {}
     left_over: list[Step] = []
+    instead: dict[str, Value] = {}
     for name, (_before, after) in event.changes.items():
         seq = event.set_by.get(name, event.seq)
         for rule in rules.of_hub(name):
@@ -117,13 +118,16 @@ def plan_event(event: HubEvent, base: MergeBase, rules: SyncRules, view: View) -
                 continue
             written |= _with_companions(rule, {rule.system: translated.value}, rules, view)
             agreements[rule.key] = agreement
+            if after in rule.otherwise:
+                instead |= _with_companions(rule, {rule.system: rule.otherwise[after]}, rules, view)
             if translated.full_text is not None:
                 left_over.append(_left_over(rule, translated.full_text))
     if not written:
         return Delivery(agreements=known)
     # The full text goes first: once the field is written, planning this entry again would not ask for it any more.
     # What is known is agreed with the write: a look before the entry is passed would take it for still pending.
-    return Delivery((*left_over, UpdateRemote(written, agreements | known)), known)
+    update = UpdateRemote(written, agreements | known, written | instead if instead else None)
+    return Delivery((*left_over, update), known)
 
 
 def coalesce(events: Sequence[HubEvent]) -> HubEvent:

@@ -25,6 +25,8 @@ class UpdateRemote:
 
     fields: Fields
     agreements: Mapping[str, Agreement]
+    otherwise: Fields | None = None
+    """What is written instead where the system knows no way to the status."""
 
 
 @dataclass(frozen=True, slots=True)

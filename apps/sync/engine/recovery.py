@@ -1,6 +1,6 @@
 """What a failure leads to, and how an unknown outcome is settled. Decided here, shown in the operator's words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +34,8 @@ class Failure:
     field: str = ""
     value: Value = None
     into: ExternalRef | None = None
+    change_ids: tuple[str, ...] = ()
+    """Entries of the change log that the part of a write made which took effect."""
 
 
 class Action(StrEnum):
@@ -71,6 +73,13 @@ def backoff(attempts: int, jitter: float, first: float = FIRST_DELAY, longest: f
     return full * (0.5 + jitter / 2)
 
 
+def rest_after(failures: int, jitter: float) -> float | None:
+    """How long the breaker keeps a system from being called after so many failures in a row; None: not at all."""
+    if failures < OPENS_AFTER:
+        return None
+    return backoff(failures - OPENS_AFTER, jitter, PROBE_FIRST, PROBE_LONGEST)
+
+
 def decide(failure: Failure, attempts: int, jitter: float) -> Consequence:
     """What follows from a failure of a lane that already failed ``attempts`` times in a row."""
     kind = failure.kind
@@ -102,21 +111,31 @@ class Outcome(StrEnum):
     ABSENT = "absent"
 
 
-def settle_unknown_write(written: Fields, now: Fields, since: Sequence[RemoteChange], correlation: str) -> Outcome:
-    """Whether a field write took effect: by its mark in the change log, by a logged change to its values, or by sight.
+def settle_unknown_write(
+    written: Fields,
+    now: Fields,
+    since: Sequence[RemoteChange],
+    correlation: str,
+    *,
+    told: Collection[str] = (),
+    stepwise: Collection[str] = (),
+) -> Outcome:
+    """Whether a field write took effect, whole: each field by sight, by a logged change to its value, or by an entry
+    that is known as ours by its mark or by an id in ``told``.
 
     ``since`` holds no change that an earlier write of ours made. A person may have edited afterwards (F4): then the log
-    shows our value in between, and the write counts as applied.
+    shows our value in between, and the write counts as applied. ``stepwise``: fields that go through several values
+    on their way, of which an entry of ours proves only that the way was begun.
     """
-    if any(change.correlation == correlation for change in since):
-        return Outcome.APPLIED
-    shown = {
-        name: [now.get(name), *(change.fields[name][1] for change in since if name in change.fields)]
-        for name in written
-    }
-    if all(any(reads_same(value, one) for one in shown[name]) for name, value in written.items()):
-        return Outcome.APPLIED
-    return Outcome.ABSENT
+    ours = [change for change in since if change.correlation == correlation or change.id in told]
+
+    def is_there(name: str, value: Value) -> bool:
+        if name not in stepwise and any(name in change.fields for change in ours):
+            return True
+        shown = [now.get(name), *(change.fields[name][1] for change in since if name in change.fields)]
+        return any(reads_same(value, one) for one in shown)
+
+    return Outcome.APPLIED if all(is_there(name, value) for name, value in written.items()) else Outcome.ABSENT
 
 
 def stored_by(written: Fields, now: Fields, ours: Sequence[RemoteChange]) -> dict[str, Value]:

@@ -63,6 +63,10 @@ class RuleGap(Exception):
         self.remedy = remedy
 
 
+class ExpressionFailed(ValueError):
+    """An expression of the rules could not be worked out for this ticket; the text names what is missing."""
+
+
 class MappingGap(RuleGap):
     """The value map has no word for this value."""
 
@@ -86,6 +90,8 @@ class FieldRule:
     default_in_hub: Value = None
     too_long: TooLong = TooLong.PARK
     max_length: int | None = None
+    otherwise: Mapping[Value, Value] = field(default_factory=dict)
+    """Hub value → system value that will do where the system's workflow does not lead to the first."""
 
     @property
     def key(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TypeAlias
 
 Value: TypeAlias = str | int | float | bool | tuple[str, ...] | None
@@ -119,3 +120,41 @@ class Receipt:
     id: str = ""
     stored: Fields = field(default_factory=dict)
     change_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file to be attached, on local disk."""
+
+    file_name: str
+    content_type: str
+    size: int
+    sha256: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A ticket that changed; ``version`` as in its snapshot, so that an unchanged one costs no read."""
+
+    ref: ExternalRef
+    version: str
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPage:
+    """``cursor`` may be stored once every ref of this page is accepted; call again until ``is_last``."""
+
+    tickets: tuple[Changed, ...]
+    cursor: str
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeHint:
+    """What a verified webhook says: look at these tickets. It never carries data into a ticket (reliability 4.7)."""
+
+    delivery_id: str
+    refs: tuple[ExternalRef, ...]
+    summary: str = ""

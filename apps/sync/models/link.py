@@ -6,6 +6,8 @@ from django.db.models import Q
 
 from apps.tickets.models import Attachment, Comment, Ticket
 
+from ..bases import read_base, write_base
+from ..engine.merge import MergeBase
 from .connection import Connection
 
 
@@ -22,6 +24,7 @@ class TicketLink(models.Model):
         LINKED = "linked", "linked"
         OUT_OF_SCOPE = "out_of_scope", "not sent by the rules"
         DETACHED = "detached", "detached"
+        FORMER = "former", "followed up by another"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="links")
@@ -68,6 +71,15 @@ class TicketLink(models.Model):
 
     def __str__(self) -> str:
         return self.key or self.external_id or f"{self.connection} (not yet created)"
+
+    @property
+    def base(self) -> MergeBase:
+        """What both sides agreed on last, rule by rule."""
+        return read_base(self.merge_base)
+
+    @base.setter
+    def base(self, agreed: MergeBase) -> None:
+        self.merge_base = write_base(agreed)
 
 
 class Pairing(models.Model):
@@ -130,6 +142,15 @@ class Intent(models.Model):
     def __str__(self) -> str:
         return f"{self.slot} {self.correlation}"
 
+    @property
+    def agreed(self) -> MergeBase:
+        """What holds once it is done."""
+        return read_base(self.agreements)
+
+    @agreed.setter
+    def agreed(self, agreements: MergeBase) -> None:
+        self.agreements = write_base(agreements)
+
 
 class Conflict(models.Model):
     """Both sides changed a field. The value that lost is kept with its author and can be put back (INV-23)."""
@@ -170,11 +191,15 @@ class Notice(models.Model):
 
 
 class Exchange(models.Model):
-    """One call to a system as the operator may see it: redacted (T12)."""
+    """One call to a system as the operator may see it: redacted (T12), and kept for a while only.
+
+    ``link`` and ``intent`` say for which lane and which write it was made; a call for the whole connection has neither.
+    """
 
     id = models.BigAutoField(primary_key=True)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="exchanges")
     link = models.ForeignKey(TicketLink, on_delete=models.CASCADE, null=True, related_name="exchanges")
+    intent = models.ForeignKey(Intent, on_delete=models.SET_NULL, null=True, related_name="exchanges")
     at = models.DateTimeField()
     method = models.CharField(max_length=10)
     url = models.CharField(max_length=2000)
@@ -184,7 +209,11 @@ class Exchange(models.Model):
     seconds = models.FloatField()
 
     class Meta:
-        indexes = [models.Index(fields=["connection", "-at"]), models.Index(fields=["link", "-at"])]
+        indexes = [
+            models.Index(fields=["connection", "-at"]),
+            models.Index(fields=["link", "-at"]),
+            models.Index(fields=["at"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"

@@ -74,6 +74,7 @@ def _compile_field(entry: FieldEntry, limit: int | None) -> FieldRule:
         default_in_hub=entry.default_in_hub,
         too_long=TooLong(entry.too_long),
         max_length=limit,
+        otherwise={_hub_word(entry.hub, word): value for word, value in entry.otherwise.items()},
     )
 
 

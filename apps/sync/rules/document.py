@@ -30,7 +30,8 @@ class _Part(BaseModel):
 
 
 class FieldEntry(_Part):
-    """One mapped field. ``values``: hub value → system value; ``values_back`` adds words only the system uses."""
+    """One mapped field. ``values``: hub value → system value; ``values_back`` adds words only the system uses;
+    ``otherwise``: hub value → system value that will do where the workflow does not lead to the first."""
 
     hub: str = Field(min_length=1, max_length=80)
     system: str = Field(min_length=1, max_length=120)
@@ -38,6 +39,7 @@ class FieldEntry(_Part):
     tiebreak: Literal["system", "hub", "latest", "ask"] = "latest"
     values: dict[str, Plain] | None = None
     values_back: dict[str, Plain] | None = None
+    otherwise: dict[str, Plain] = {}
     unmapped: Literal["park", "pass", "default"] = "park"
     default_in_system: Plain = None
     default_in_hub: Plain = None

@@ -6,6 +6,8 @@ from typing import Any
 
 import cel
 
+from ..engine.rules import ExpressionFailed
+
 LONGEST = 2000
 DEEPEST_MACROS = 1
 _MACRO = re.compile(r"\.(map|filter|all|exists|exists_one)\s*\(")
@@ -13,10 +15,6 @@ _MACRO = re.compile(r"\.(map|filter|all|exists|exists_one)\s*\(")
 
 class ExpressionRefused(ValueError):
     """The expression cannot be used; the text says where and why."""
-
-
-class ExpressionFailed(ValueError):
-    """The expression could not be worked out for this ticket; the text names what is missing."""
 
 
 class Expression:

@@ -97,14 +97,13 @@ def _check_values(place: str, entry: FieldEntry, field: FieldSchema) -> list[Fin
     findings: list[Finding] = []
     assert entry.values is not None
     words = _HUB_WORDS.get(entry.hub)
-    for word, value in entry.values.items():
+    given = [(f"{place}.values.{word}", word, value) for word, value in entry.values.items()]
+    given += [(f"{place}.otherwise.{word}", word, value) for word, value in entry.otherwise.items()]
+    for where, word, value in given:
         if words is not None and word not in words:
-            findings.append(
-                Finding(f"{place}.values.{word}", f"{word!r} is not a value of {entry.hub}: {', '.join(words)}")
-            )
+            findings.append(Finding(where, f"{word!r} is not a value of {entry.hub}: {', '.join(words)}"))
         if field.values and value is not None and str(value) not in field.values:
-            legal = ", ".join(field.values)
-            findings.append(Finding(f"{place}.values.{word}", f"{value!r} is not a value of {field.label}: {legal}"))
+            findings.append(Finding(where, f"{value!r} is not a value of {field.label}: {', '.join(field.values)}"))
     if words is not None and entry.unmapped == "park" and entry.direction != "outbound":
         missing = [word for word in words if word not in entry.values]
         if missing:

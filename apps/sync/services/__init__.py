@@ -1,6 +1,6 @@
 """The verbs of the sync engine, for pages, API and workers alike."""
 
-from .accepting import accept_changed, accept_notice
+from .accepting import accept_notice
 from .claims import connections_with_work
 from .connections import (
     ConnectionRefused,
@@ -24,7 +24,6 @@ __all__ = [
     "NothingWaits",
     "RulesNotReady",
     "RulesRefused",
-    "accept_changed",
     "accept_notice",
     "active_connection",
     "active_connections",

@@ -9,16 +9,26 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import wait
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..connectors.base import Connector
 from ..connectors.http import ExchangeRecord
 from ..models import Connection
+from .carrying import AT_WORK
 from .making import connector_for
 
 T = TypeVar("T")
 
-_records: ContextVar[list[ExchangeRecord] | None] = ContextVar("records", default=None)
+
+class Call(NamedTuple):
+    """One call made, and for which lane and which write; a call for the connection as a whole has neither."""
+
+    record: ExchangeRecord
+    link_id: str | None
+    intent_id: int | None
+
+
+_calls: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
 
 
 class _Caller:
@@ -34,18 +44,16 @@ class _Caller:
         self,
         connection: Connection,
         act: Callable[[Connector], Awaitable[T]],
-        records: list[ExchangeRecord],
+        calls: list[Call],
         meanwhile: Callable[[], object],
     ) -> T:
-        future = asyncio.run_coroutine_threadsafe(self._run(connection, act, records), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._run(connection, act, calls), self._loop)
         while not wait([future], timeout=MEANWHILE_SECONDS).done:
             meanwhile()
         return future.result()
 
-    async def _run(
-        self, connection: Connection, act: Callable[[Connector], Awaitable[T]], records: list[ExchangeRecord]
-    ) -> T:
-        _records.set(records)
+    async def _run(self, connection: Connection, act: Callable[[Connector], Awaitable[T]], calls: list[Call]) -> T:
+        _calls.set(calls)
         return await act(await self._connector(connection))
 
     async def _connector(self, connection: Connection) -> Connector:
@@ -69,9 +77,10 @@ class _Caller:
 
 
 def _record(record: ExchangeRecord) -> None:
-    kept = _records.get()
-    if kept is not None:
-        kept.append(record)
+    calls = _calls.get()
+    if calls is not None:
+        work = AT_WORK.get()
+        calls.append(Call(record, getattr(work, "link_id", None), getattr(work, "intent_id", None)))
 
 
 def _fingerprint(connection: Connection) -> str:
@@ -91,14 +100,14 @@ _caller: _Caller | None = None
 def call(
     connection: Connection,
     act: Callable[[Connector], Awaitable[T]],
-    records: list[ExchangeRecord] | None = None,
+    calls: list[Call] | None = None,
     *,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> T:
-    """Run ``act`` with the open connector of ``connection``; ``records`` gets every call made, and ``meanwhile`` is
+    """Run ``act`` with the open connector of ``connection``; ``calls`` gets every call made, and ``meanwhile`` is
     called about once a second in the calling thread. Raises ConnectorError."""
     global _caller  # noqa: PLW0603  one loop a process, made when first needed: after a worker's fork, never before
     with _lock:
         if _caller is None:
             _caller = _Caller()
-    return _caller.run(connection, act, records if records is not None else [], meanwhile)
+    return _caller.run(connection, act, calls if calls is not None else [], meanwhile)

@@ -5,17 +5,22 @@ import os
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
 from ..connectors import base
 from ..connectors.base import Connector, Draft, Note
+from ..connectors.http import MAY_WRITE
+from ..crashpoints import during, reached
 from ..engine.intake import rewind_snapshot, set_own_aside
 from ..engine.plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from ..engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
 from ..engine.snapshot import Attachment, ExternalRef, Receipt, RemoteChange
-from ..work import Do, Done, Failed, Look, Looked, Recover, Recovered, Result, Work
+from ..engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered, Result, Work
 
+AT_WORK: ContextVar[Work | None] = ContextVar("work", default=None)
+"""What the calls of this task are made for."""
 AT_ONCE = 16
 ROUND_SECONDS = 120.0
 
@@ -23,32 +28,37 @@ _KINDS: tuple[tuple[type[base.ConnectorError], FailureKind], ...] = (
     (base.StaleVersion, FailureKind.STALE_VERSION),
     (base.SignInFailed, FailureKind.SIGN_IN_FAILED),
     (base.AccessRefused, FailureKind.ACCESS_REFUSED),
+    (base.RateLimited, FailureKind.RATE_LIMITED),
+    (base.TicketMerged, FailureKind.TICKET_MERGED),
     (base.TicketGone, FailureKind.TICKET_GONE),
     (base.TicketClosed, FailureKind.TICKET_CLOSED),
     (base.VendorFault, FailureKind.VENDOR_FAULT),
     (base.Unreachable, FailureKind.UNREACHABLE),
 )
 
+_OPERATIONS: dict[type, str] = {
+    CreateRemote: "create",
+    FollowUp: "follow-up",
+    UpdateRemote: "update",
+    AddRemoteComment: "comment",
+    AddRemoteAttachment: "attachment",
+}
+
 
 def read_failure(problem: Exception) -> Failure:
     """A connector's failure in the engine's words. Anything else is our own fault and carries its traceback."""
+    if not isinstance(problem, base.ConnectorError):
+        return Failure(FailureKind.OUR_FAULT, "".join(traceback.format_exception(problem)), is_unknown=True)
+    kind = next((kind for raised, kind in _KINDS if isinstance(problem, raised)), FailureKind.REJECTED)
+    failure = Failure(kind, problem.detail, is_unknown=problem.is_unknown, change_ids=problem.change_ids)
     if isinstance(problem, base.RateLimited):
-        return Failure(
-            FailureKind.RATE_LIMITED,
-            problem.detail,
-            retry_after=problem.retry_after,
-            is_connection_wide=problem.scope == "connection",
-        )
+        is_wide = problem.scope == "connection"
+        return replace(failure, retry_after=problem.retry_after, is_connection_wide=is_wide)
     if isinstance(problem, base.TicketMerged):
-        return Failure(FailureKind.TICKET_MERGED, problem.detail, into=problem.into)
+        return replace(failure, into=problem.into)
     if isinstance(problem, base.Rejected):
-        return Failure(FailureKind.REJECTED, problem.detail, field=problem.field, value=problem.value)
-    for raised, kind in _KINDS:
-        if isinstance(problem, raised):
-            return Failure(kind, problem.detail, is_unknown=problem.is_unknown)
-    if isinstance(problem, base.ConnectorError):
-        return Failure(FailureKind.REJECTED, problem.detail, is_unknown=problem.is_unknown)
-    return Failure(FailureKind.OUR_FAULT, "".join(traceback.format_exception(problem)), is_unknown=True)
+        return replace(failure, field=problem.field, value=problem.value)
+    return failure
 
 
 async def carry_out_all(
@@ -56,7 +66,8 @@ async def carry_out_all(
 ) -> list[Result]:
     """Carry out independent pieces of work at once, at most ``AT_ONCE``; one that hangs is given up after a while.
 
-    ``may_write`` is asked before each write begins: once the claim is gone, another worker may be at the same step.
+    ``may_write`` is asked before each write and each of its requests: once the claim is gone, another worker may be at
+    the same step.
     """
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -64,9 +75,14 @@ async def carry_out_all(
         async with gate:
             if isinstance(work, Do) and not may_write():
                 return Failed(Failure(FailureKind.STALE_VERSION, "the claim on this lane has lapsed; nothing was sent"))
+            AT_WORK.set(work)
+            MAY_WRITE.set(may_write)
             try:
-                async with asyncio.timeout(ROUND_SECONDS):
-                    return await _carry_out(connector, work)
+                with during(operation_of(work)):
+                    if isinstance(work, Do):
+                        reached("intended")
+                    async with asyncio.timeout(ROUND_SECONDS):
+                        return await carry_out(connector, work)
             except TimeoutError:
                 slow = f"the system did not finish within {ROUND_SECONDS:.0f} seconds"
                 return Failed(Failure(FailureKind.UNREACHABLE, slow, is_unknown=True))
@@ -76,27 +92,47 @@ async def carry_out_all(
     return list(await asyncio.gather(*(one(work) for work in works)))
 
 
-async def _carry_out(connector: Connector, work: Work) -> Result:
+async def carry_out(connector: Connector, work: Work) -> Result:
+    """One piece of work: the calls it takes, and what they brought. Raises ConnectorError."""
     if isinstance(work, Look):
         return await _look(connector, work)
     if isinstance(work, Do):
-        return Done(await _do(connector, work))
+        return await _do(connector, work)
     return await _recover(connector, work)
 
 
-async def _do(connector: Connector, work: Do) -> Receipt:
+def operation_of(work: Work) -> str:
+    """The kind of call that a piece of work makes, as crash points know it."""
+    return _OPERATIONS[type(work.step)] if isinstance(work, Do) else "look" if isinstance(work, Look) else "recover"
+
+
+async def _do(connector: Connector, work: Do) -> Done:
     step = work.step
     if isinstance(step, CreateRemote):
-        return await connector.create(Draft(step.type, step.fields), work.correlation)
+        return Done(await connector.create(Draft(step.type, step.fields), work.correlation))
     assert work.ref is not None
     if isinstance(step, FollowUp):
-        return await connector.create(Draft(step.type, step.fields, follow_up_of=work.ref), work.correlation)
+        draft = Draft(step.type, step.fields, follow_up_of=work.ref)
+        return Done(await connector.create(draft, work.correlation))
     if isinstance(step, UpdateRemote):
-        return await connector.update(work.ref, step.fields, expected=work.expected, correlation=work.correlation)
+        return await _update(connector, work, step, work.ref)
     if isinstance(step, AddRemoteComment):
-        return await connector.add_comment(work.ref, Note(step.body, step.visibility, step.author), work.correlation)
+        note = Note(step.body, step.visibility, step.author)
+        return Done(await connector.add_comment(work.ref, note, work.correlation))
     assert isinstance(step, AddRemoteAttachment) and work.upload is not None
-    return await connector.add_attachment(work.ref, work.upload, work.correlation, step.visibility)
+    return Done(await connector.add_attachment(work.ref, work.upload, work.correlation, step.visibility))
+
+
+async def _update(connector: Connector, work: Do, step: UpdateRemote, ref: ExternalRef) -> Done:
+    """Write fields; where the system's workflow does not lead to the wanted status, what the rules name instead."""
+    try:
+        return Done(await connector.update(ref, step.fields, expected=work.expected, correlation=work.correlation))
+    except base.NoRoute as refused:
+        if step.otherwise is None or refused.is_unknown:
+            raise
+    instead = step.otherwise
+    receipt = await connector.update(ref, instead, expected=work.expected, correlation=work.correlation)
+    return Done(receipt, instead)
 
 
 async def _look(connector: Connector, work: Look) -> Looked:
@@ -115,7 +151,8 @@ async def _look(connector: Connector, work: Look) -> Looked:
     files: dict[str, Path] = {}
     too_large: set[str] = set()
     for attachment in wanted:
-        place = await _download(connector, work.ref, attachment, work.largest_file)
+        with during("download"):
+            place = await _download(connector, work.ref, attachment, work.largest_file)
         if place is None:
             too_large.add(attachment.id)
         else:
@@ -173,8 +210,8 @@ async def _recover_write(connector: Connector, work: Recover, ref: ExternalRef, 
     told = found.change_ids if found is not None else ()
     others = set_own_aside(since, work.earlier).foreign
     ours = [change for change in others if change.correlation == work.correlation or change.id in told]
-    outcome = Outcome.APPLIED
-    if found is None:
-        outcome = settle_unknown_write(work.fields, snapshot.fields, others, work.correlation)
+    outcome = settle_unknown_write(
+        work.fields, snapshot.fields, others, work.correlation, told=told, stepwise=work.stepwise
+    )
     stored = stored_by(work.fields, snapshot.fields, ours)
     return Recovered(outcome, Receipt(snapshot.ref, snapshot.version, ref.id, stored, told))

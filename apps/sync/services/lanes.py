@@ -11,13 +11,13 @@ from apps.foundation import wake
 from apps.tickets.actor import Actor, Source
 from apps.tickets.services import receive_changes
 
-from ..bases import as_value, read_base, write_base
+from ..bases import as_value
 from ..engine.merge import NEVER, Agreement, Verdict
 from ..engine.plan import correlation_of
 from ..engine.rules import into_hub
 from ..models import Conflict, Intent, TicketLink
-from .intake import note_on_ticket
-from .ruling import published_rules
+from ..store import store
+from ..store.rules import published_rules
 
 
 class NothingWaits(Exception):
@@ -75,7 +75,7 @@ def skip_entry(*, link: TicketLink, actor: Actor, at: datetime, reason: str) -> 
         settled_at=at,
     )
     text = f"Entry {held.applied_seq} was left out for the system of {held.connection.organization}."
-    note_on_ticket(held, text, now=at)
+    store.note(held, text, now=at)
     return held
 
 
@@ -84,13 +84,13 @@ def _agree_to_differ(link: TicketLink) -> None:
     rules = published_rules(link.connection)
     assert link.ticket is not None
     skipped = link.ticket.events.get(seq=link.applied_seq)
-    base = dict(read_base(link.merge_base))
+    base = dict(link.base)
     for name, (_before, after) in skipped.changes.items():
         for rule in rules.of_hub(name) if rules else ():
             held = base.get(rule.key, NEVER)
             if skipped.seq > held.seq:
                 base[rule.key] = Agreement(as_value(after), held.system, skipped.seq)
-    link.merge_base = write_base(base)
+    link.base = base
 
 
 @transaction.atomic
@@ -128,6 +128,7 @@ def _let_it_hold(link: TicketLink, conflict: Conflict, choice: str, actor: Actor
     receive_changes(ticket=link.ticket, values={rule.hub: value}, actor=actor, at=at, source=Source())
     if conflict.is_open:
         link.ticket.refresh_from_db()
-        base = dict(read_base(link.merge_base))
+        base = dict(link.base)
         base[rule.key] = Agreement(value, as_value(conflict.system_value), link.ticket.last_seq)
-        TicketLink.objects.filter(pk=link.pk).update(merge_base=write_base(base))
+        link.base = base
+        link.save(update_fields=["merge_base"])

@@ -12,6 +12,7 @@ from apps.foundation.outbound import OutboundGuard
 from ..connectors.base import Connector
 from ..connectors.catalog import CONNECTORS
 from ..connectors.http import Context, ExchangeRecord
+from ..crashpoints import reached
 from ..models import Connection
 
 NOTICE_SECRETS = ("notice_secret", "former_notice_secret")
@@ -35,8 +36,10 @@ def connector_for(connection: Connection, record: Callable[[ExchangeRecord], Non
     return CONNECTORS[connection.connector](context)
 
 
-@transaction.atomic
 def _keep_secrets(connection: Connection, renewed: Mapping[str, str]) -> None:
     """Store renewed tokens before they are used: the old ones are already void (INV-36)."""
-    fresh = Connection.objects.select_for_update().get(pk=connection.pk)
-    Connection.objects.filter(pk=connection.pk).update(secrets={**fresh.secrets, **renewed})
+    reached("token granted")
+    with transaction.atomic():
+        fresh = Connection.objects.select_for_update().get(pk=connection.pk)
+        Connection.objects.filter(pk=connection.pk).update(secrets={**fresh.secrets, **renewed})
+    reached("token kept")

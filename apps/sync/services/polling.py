@@ -3,19 +3,19 @@
 import uuid
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from ..connectors.base import ChangedPage, ConnectorError
-from ..connectors.http import ExchangeRecord
+from ..crashpoints import during, reached
 from ..engine.recovery import Action, decide
 from ..models import Connection, ConnectionPulse, TicketLink
-from .accepting import accept_changed
-from .calling import call
+from ..store import store
+from .accepting import accept_page
+from .calling import Call, call
 from .carrying import read_failure
-from .pulse import is_callable_now, note_failure, note_success, put_on_hold, wait_until
-from .rounds import _keep_exchanges
+from .pulse import is_callable_now
+from .rounds import keep_exchanges
 
 MOST_PAGES = 50
 SWEPT_AT_ONCE = 100
@@ -26,23 +26,21 @@ def poll(connection: Connection, *, now: datetime | None = None) -> int:
     now = now or timezone.now()
     if not is_callable_now(connection, now=now) or not _take_turn(connection, now):
         return 0
-    records: list[ExchangeRecord] = []
+    calls: list[Call] = []
     marked, cursor = 0, connection.pulse.cursor or None
     try:
         for _ in range(MOST_PAGES):
-            page = _ask(connection, cursor, records)
-            # The cursor moves in the same transaction in which its tickets are marked (INV-3).
-            with transaction.atomic():
-                marked += accept_changed(connection, page.tickets, now=now)
-                ConnectionPulse.objects.filter(connection=connection).update(cursor=page.cursor, polled_at=now)
+            page = _ask(connection, cursor, calls)
+            marked += accept_page(connection, page, now=now)
+            reached("cursor moved")
             if page.is_last or page.cursor == cursor:
                 break
             cursor = page.cursor
-        note_success(connection, now=now)
+        store.note_success(connection, now=now)
     except ConnectorError as problem:
         _settle_failure(connection, problem, now)
     finally:
-        _keep_exchanges(connection, records)
+        keep_exchanges(connection, calls)
     return marked
 
 
@@ -62,24 +60,25 @@ def _take_turn(connection: Connection, now: datetime) -> bool:
     )
 
 
-def _ask(connection: Connection, cursor: str | None, records: list[ExchangeRecord]) -> ChangedPage:
-    return call(connection, lambda connector: connector.changed_since(cursor), records)
+def _ask(connection: Connection, cursor: str | None, calls: list[Call]) -> ChangedPage:
+    with during("poll"):
+        return call(connection, lambda connector: connector.changed_since(cursor), calls)
 
 
 def _settle_failure(connection: Connection, problem: ConnectorError, now: datetime) -> None:
     failure = read_failure(problem)
     consequence = decide(failure, connection.pulse.failures, jitter=_jitter())
     if consequence.action is Action.PAUSE_CONNECTION:
-        put_on_hold(connection, failure.detail, now=now)
+        store.put_on_hold(connection, failure.detail, now=now)
     elif consequence.action is Action.WAIT and not failure.is_connection_wide:
         # Only asking for changes is limited; tickets can still be read and written.
         ConnectionPulse.objects.filter(connection=connection).update(
             last_failure=failure.detail[:2000], last_failure_at=now
         )
     elif consequence.action is Action.WAIT:
-        wait_until(connection, now + timedelta(seconds=consequence.delay), failure.detail, now=now)
+        store.wait_until(connection, now + timedelta(seconds=consequence.delay), failure.detail, now=now)
     else:
-        note_failure(connection, failure.detail, now=now, jitter=_jitter())
+        store.note_failure(connection, failure.detail, now=now, jitter=_jitter())
     # Ask again as soon as the system can be called, not only when the next regular turn comes.
     ConnectionPulse.objects.filter(connection=connection).update(poll_due_at=now + timedelta(seconds=consequence.delay))
 

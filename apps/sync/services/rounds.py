@@ -1,28 +1,32 @@
 """One round of one connection: load many lanes, carry out their next steps at once, settle them (design 3.6)."""
 
 import logging
+import random
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from ..connectors.base import Connector, ConnectorError
-from ..connectors.http import ExchangeRecord
+from ..crashpoints import during, reached
+from ..engine.claims import Lease
+from ..engine.deciding import decide_work
+from ..engine.ports import LinkRow
 from ..engine.recovery import Failure, FailureKind, backoff
 from ..engine.rules import SyncRules
+from ..engine.settling import settle
+from ..engine.work import Failed, Looked, Result, Work
 from ..models import Connection, Exchange, TicketLink
-from ..work import Failed, Result, Work
-from .calling import call
-from .carrying import carry_out_all, read_failure
-from .claims import Lease, claim_links, lease_on, release
-from .loading import decide_work
+from ..store import store
+from .calling import Call, call
+from .carrying import carry_out_all, operation_of, read_failure
+from .claims import lease_on
 from .pulse import is_callable_now
-from .ruling import published_rules
-from .settling import settle
 
 log = logging.getLogger(__name__)
 LANES_AT_ONCE = 32
@@ -44,37 +48,36 @@ def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
     now = now or timezone.now()
     if not is_callable_now(connection, now=now):
         return IDLE
-    rules = published_rules(connection)
+    rules = store.rules(connection)
     if rules is None:
         return IDLE
     pulse = connection.pulse
     # After the breaker's rest one lane is the probe; if it fails the breaker opens again, for longer.
     most = 1 if pulse.resting_until is not None else LANES_AT_ONCE
-    links = claim_links(connection, now=now, most=most)
+    links = store.claim(connection, now=now, most=most)
     if not links:
         return IDLE
+    reached("claimed")
     lease = lease_on(links)
-    decided = decide_work(links, rules, now=now, may_go_on=lease.keep)
+    decided = decide_work(store, links, rules, now=now, may_go_on=lease.keep)
     if not decided:
         return Round(len(links), 0)
-    records: list[ExchangeRecord] = []
-    results = _carry_out(connection, [work for _link, work in decided], lease, records)
+    calls: list[Call] = []
+    results = _carry_out(connection, [work for _link, work in decided], lease, calls)
     settled_at = timezone.now()
     for (link, work), result in zip(decided, results, strict=True):
         lease.keep()
         _settle_safely(link, work, result, connection, rules, settled_at)
-    _keep_exchanges(connection, records)
+    keep_exchanges(connection, calls)
     return Round(len(decided), sum(isinstance(result, Failed) for result in results))
 
 
-def _carry_out(
-    connection: Connection, works: Sequence[Work], lease: Lease, records: list[ExchangeRecord]
-) -> list[Result]:
+def _carry_out(connection: Connection, works: Sequence[Work], lease: Lease, calls: list[Call]) -> list[Result]:
     async def carry_out(connector: Connector) -> list[Result]:
         return await carry_out_all(connector, works, may_write=lease.is_held)
 
     try:
-        return call(connection, carry_out, records, meanwhile=lease.keep)
+        return call(connection, carry_out, calls, meanwhile=lease.keep)
     except ConnectorError as problem:
         # The system could not even be opened; nothing was written.
         return [Failed(_as_connection_wide(read_failure(problem)))] * len(works)
@@ -90,36 +93,52 @@ def _as_connection_wide(failure: Failure) -> Failure:
 
 
 def _settle_safely(
-    link: TicketLink, work: Work, result: Result, connection: Connection, rules: SyncRules, now: datetime
+    link: LinkRow, work: Work, result: Result, connection: Connection, rules: SyncRules, now: datetime
 ) -> None:
-    link.connection = connection
+    link.connection = connection  # type: ignore[misc]
     try:
-        settle(link, work, result, rules=rules, now=now)
+        with during(operation_of(work)):
+            settle(store, link, work, result, rules=rules, now=now, dice=random.random)
+            reached("settled")
     except Exception:
         # One ticket that cannot be settled must not take the others' receipts with it; its claim lapses and its
         # intent, still open, is looked at again.
         log.exception("link %s of %s could not be settled", link.pk, connection)
-        release(link)
+        store.release(link)
         wait = timedelta(seconds=backoff(link.attempts, 0.0, FIRST_RETRY))
         TicketLink.objects.filter(pk=link.pk).update(
             due_at=now + wait, attempts=F("attempts") + 1, last_failure=traceback.format_exc()[-2000:]
         )
+    finally:
+        for place in result.files.values() if isinstance(result, Looked) else ():
+            place.unlink(missing_ok=True)
 
 
-def _keep_exchanges(connection: Connection, records: Sequence[ExchangeRecord]) -> None:
-    Exchange.objects.bulk_create(
+def keep_exchanges(connection: Connection, calls: Sequence[Call]) -> None:
+    """Keep what was said to a system and answered, redacted, for the operator."""
+    rows = [
         Exchange(
             connection=connection,
-            at=record.at,
-            method=record.method,
-            url=record.url[:2000],
-            request=record.request,
-            status=record.status,
-            answer=record.answer,
-            seconds=record.seconds,
+            link_id=call.link_id,
+            intent_id=call.intent_id,
+            at=call.record.at,
+            method=call.record.method,
+            url=call.record.url[:2000],
+            request=call.record.request,
+            status=call.record.status,
+            answer=call.record.answer,
+            seconds=call.record.seconds,
         )
-        for record in records
-    )
+        for call in calls
+    ]
+    try:
+        with transaction.atomic():
+            Exchange.objects.bulk_create(rows)
+    except IntegrityError:
+        # A link that was but a sighting of our own creation is gone by now; what was said stays.
+        for row in rows:
+            row.link_id = row.intent_id = None
+        Exchange.objects.bulk_create(rows)
 
 
 def refresh(connection: Connection) -> Connection:

@@ -2,9 +2,7 @@
 
 import asyncio
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 
@@ -12,31 +10,15 @@ from apps.access.kernel import require
 from apps.access.levels import Level
 from apps.tickets.actor import Actor
 
-from ..engine.rules import SyncRules
+from ..crashpoints import reached
 from ..models import Connection, RulesVersion, TicketLink
-from ..rules import Finding, RulesRefused, compile_rules, read_document, validate
+from ..rules import Finding, RulesRefused, read_document, validate
+from ..store.rules import published_rules
 from .making import connector_for
 
 
 class RulesNotReady(Exception):
     """Only a tested version can be published; the text names the state it is in and what to do."""
-
-
-def published_rules(connection: Connection) -> SyncRules | None:
-    """The rules in force, compiled; None while nothing is published."""
-    row = (
-        RulesVersion.objects.filter(connection=connection, state=RulesVersion.State.PUBLISHED)
-        .values_list("pk", "number")
-        .first()
-    )
-    return None if row is None else _compiled(*row)
-
-
-@lru_cache(maxsize=256)
-def _compiled(pk: UUID, number: int) -> SyncRules:
-    # A published document never changes, so its id is all that a cache needs to know.
-    row = RulesVersion.objects.get(pk=pk)
-    return compile_rules(read_document(row.document), version=number, limits=row.limits)
 
 
 @transaction.atomic
@@ -83,6 +65,13 @@ def publish_rules(*, version: RulesVersion, actor: Actor, at: datetime) -> Rules
     require(actor.principal, Level.FULL, version.connection)
     if version.state not in (RulesVersion.State.TESTED, RulesVersion.State.RETIRED):
         raise RulesNotReady(f"version {version.number} is {version.get_state_display()}; test it without errors first")
+    _put_in_force(version, at)
+    reached("rules published")
+    return version
+
+
+@transaction.atomic
+def _put_in_force(version: RulesVersion, at: datetime) -> None:
     for former in RulesVersion.objects.filter(connection=version.connection, state=RulesVersion.State.PUBLISHED):
         former.state = RulesVersion.State.RETIRED
         former.save()
@@ -91,7 +80,6 @@ def publish_rules(*, version: RulesVersion, actor: Actor, at: datetime) -> Rules
     held = TicketLink.objects.filter(connection=version.connection)
     held.filter(delivery_hold__cause="rules").update(delivery_hold=None, attempts=0, due_at=at)
     held.filter(intake_hold__cause="rules").update(intake_hold=None, attempts=0, due_at=at)
-    return version
 
 
 __all__ = ["RulesNotReady", "RulesRefused", "draft_rules", "publish_rules", "published_rules", "try_rules"]

@@ -99,9 +99,19 @@ def logged(*after: Value, mark: str | None = None) -> list[RemoteChange]:
 @law()
 @given(written=values, now=values, log=st.lists(values, max_size=4))
 def test_a_mark_in_the_log_proves_a_write(written: Value, now: Value, log: list[Value]) -> None:
-    """Whatever the ticket looks like by now."""
+    """Whatever the field looks like by now: systems tidy, and people edit afterwards."""
     since = [*logged(*log), *logged("whatever", mark="siam-1")]
     assert settle_unknown_write({"title": written}, {"title": now}, since, "siam-1") is Outcome.APPLIED
+
+
+@law()
+@given(written=values, now=values, stop=values)
+def test_a_mark_on_the_way_proves_no_arrival(written: Value, now: Value, stop: Value) -> None:
+    """A status goes through others; a write that died on the way has left its mark, and is not done."""
+    since = logged(stop, mark="siam-1")
+    outcome = settle_unknown_write({"title": written}, {"title": now}, since, "siam-1", stepwise={"title"})
+    has_arrived = reads_same(written, now) or reads_same(written, stop)
+    assert outcome is (Outcome.APPLIED if has_arrived else Outcome.ABSENT)
 
 
 @law()

@@ -17,12 +17,12 @@ from apps.sync.connectors.base import Capabilities
 from apps.sync.connectors.catalog import CONNECTORS
 from apps.sync.connectors.memory import Fault, MemoryConnector, MemorySystem
 from apps.sync.connectors.memory import Ticket as Remote
+from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.snapshot import Visibility
+from apps.sync.engine.work import Work
 from apps.sync.models import Connection, TicketLink
-from apps.sync.services.claims import claim_links
-from apps.sync.services.loading import decide_work
-from apps.sync.services.ruling import published_rules
-from apps.sync.work import Work
+from apps.sync.store import store
+from apps.sync.store.rules import published_rules
 from apps.tickets import services as tickets
 from apps.tickets.actor import Actor
 from apps.tickets.models import Comment, Ticket, TicketEvent
@@ -235,8 +235,8 @@ class Stage:
         connection = self.connection(slug)
         rules = published_rules(connection)
         assert rules is not None
-        links = claim_links(connection, now=self.now, most=32)
-        return [work for _link, work in decide_work(links, rules, now=self.now)]
+        links = store.claim(connection, now=self.now, most=32)
+        return [work for _link, work in decide_work(store, links, rules, now=self.now)]
 
     # --- What came of it ----------------------------------------------------------------------------------------------
 

@@ -7,16 +7,17 @@ from django.utils import timezone
 
 from apps.sync import services as sync
 from apps.sync.engine import deliver
+from apps.sync.engine.claims import CLAIM_SECONDS, RENEW_SECONDS, Lease
+from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.merge import Agreement
 from apps.sync.engine.plan import UpdateRemote
 from apps.sync.engine.recovery import FailureKind
+from apps.sync.engine.work import Do, Failed
 from apps.sync.models import TicketLink
 from apps.sync.services.carrying import carry_out_all
-from apps.sync.services.claims import CLAIM_SECONDS, RENEW_SECONDS, Lease, claim_links
-from apps.sync.services.loading import decide_work
-from apps.sync.services.ruling import published_rules
 from apps.sync.services.turns import THREADS_A_CONNECTION, Turns
-from apps.sync.work import Do, Failed
+from apps.sync.store import store
+from apps.sync.store.rules import published_rules
 
 from ..engine.worlds import make_rules
 from .stage import Stage
@@ -37,9 +38,9 @@ def claimed(stage: Stage) -> tuple[TicketLink, Lease, Clock]:
     """One link, claimed a minute ago by a round that runs until now."""
     stage.connect(A)
     sync.link_ticket(stage.open(A), now=stage.now)
-    (link,) = claim_links(stage.connection(A), now=timezone.now() + timedelta(minutes=1), most=32)
+    (link,) = store.claim(stage.connection(A), now=timezone.now() + timedelta(minutes=1), most=32)
     clock = Clock()
-    return link, Lease(link.claimed_by, clock), clock
+    return link, Lease(store, link.claimed_by, clock), clock
 
 
 def until(link: TicketLink) -> datetime:
@@ -78,7 +79,7 @@ def test_a_frozen_worker_decides_nothing_and_writes_nothing(stage: Stage) -> Non
     link, lease, clock = claimed(stage)
     rules = published_rules(stage.connection(A))
     assert rules is not None
-    ((_link, work),) = decide_work([link], rules, now=stage.now)
+    ((_link, work),) = decide_work(store, [link], rules, now=stage.now)
     assert isinstance(work, Do)
     clock.seconds = CLAIM_SECONDS + 1
     connector = sync.connector_for(stage.connection(A))
@@ -87,7 +88,7 @@ def test_a_frozen_worker_decides_nothing_and_writes_nothing(stage: Stage) -> Non
     assert result.failure.kind is FailureKind.STALE_VERSION
     assert not result.failure.is_unknown
     assert stage.systems[A].tickets == {}
-    assert decide_work([link], rules, now=stage.now, may_go_on=lease.keep) == []
+    assert decide_work(store, [link], rules, now=stage.now, may_go_on=lease.keep) == []
 
 
 def test_a_status_that_somebody_set_before_ours_is_not_undone() -> None:

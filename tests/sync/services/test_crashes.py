@@ -6,10 +6,14 @@ import pytest
 from django.utils import timezone
 
 from apps.sync import services as sync
+from apps.sync.engine.claims import CLAIM_SECONDS
+from apps.sync.engine.deciding import decide_work
+from apps.sync.engine.settling import settle
+from apps.sync.engine.snapshot import Receipt
+from apps.sync.engine.work import Do, Done
 from apps.sync.models import Intent, Notice, TicketLink
-from apps.sync.services.claims import CLAIM_SECONDS, claim_links
-from apps.sync.services.settling import settle
-from apps.sync.work import Do, Done
+from apps.sync.store import store
+from apps.sync.store.rules import published_rules
 from apps.tickets.models import Attachment, Comment, Ticket
 
 from .stage import Stage, journal
@@ -138,10 +142,10 @@ def test_a_claim_is_one_hand_on_one_lane(stage: Stage) -> None:
     stage.connect(A)
     sync.link_ticket(stage.open(A), now=stage.now)
     connection, now = stage.connection(A), timezone.now() + timedelta(minutes=1)
-    first = claim_links(connection, now=now, most=32)
+    first = store.claim(connection, now=now, most=32)
     assert len(first) == 1
-    assert claim_links(connection, now=now, most=32) == []
-    assert len(claim_links(connection, now=now + timedelta(seconds=CLAIM_SECONDS + 1), most=32)) == 1
+    assert store.claim(connection, now=now, most=32) == []
+    assert len(store.claim(connection, now=now + timedelta(seconds=CLAIM_SECONDS + 1), most=32)) == 1
 
 
 def test_a_lane_with_many_settled_intents_is_claimed_once(stage: Stage) -> None:
@@ -151,7 +155,7 @@ def test_a_lane_with_many_settled_intents_is_claimed_once(stage: Stage) -> None:
         stage.edit(ticket, A, title=f"title {number}")
         stage.rest()
     stage.edit(ticket, A, title="one more")
-    claimed = claim_links(stage.connection(A), now=stage.now + timedelta(hours=1), most=1)
+    claimed = store.claim(stage.connection(A), now=stage.now + timedelta(hours=1), most=1)
     assert [link.ticket_id for link in claimed] == [ticket.pk]
 
 
@@ -163,19 +167,16 @@ def test_a_worker_that_was_taken_over_can_settle_nothing(stage: Stage) -> None:
     stage.edit(ticket, A, title="Shop is slow")
     connection = stage.connection(A)
     stage.now += timedelta(minutes=10)
-    (slow,) = claim_links(connection, now=stage.now, most=32)
-    from apps.sync.services.loading import decide_work
-    from apps.sync.services.ruling import published_rules
+    (slow,) = store.claim(connection, now=stage.now, most=32)
 
     rules = published_rules(connection)
     assert rules is not None
-    ((link, work),) = decide_work([slow], rules, now=stage.now)
+    ((link, work),) = decide_work(store, [slow], rules, now=stage.now)
     assert isinstance(work, Do)
     stage.rest()
     settled = TicketLink.objects.get(pk=link.pk)
-    from apps.sync.engine.snapshot import Receipt
-
-    settle(link, work, Done(Receipt(work.ref, "999", "1")), rules=rules, now=stage.now)  # type: ignore[arg-type]
+    receipt = Receipt(work.ref, "999", "1")
+    settle(store, link, work, Done(receipt), rules=rules, now=stage.now, dice=lambda: 0.5)  # type: ignore[arg-type]
     after = TicketLink.objects.get(pk=link.pk)
     assert (after.version, after.merge_base, after.applied_seq) == (
         settled.version,
@@ -235,12 +236,12 @@ def test_what_notices_and_cursors_missed_is_found_by_the_sweep(stage: Stage) -> 
 
 def test_a_ticket_that_cannot_be_planned_stops_no_other(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of ours is parked with its traceback, and named as ours (INV-8)."""
-    from apps.sync.services import loading
-
     stage.connect(A)
     bad, good = stage.open(A), stage.open(A)
-    real = loading.view_of
-    monkeypatch.setattr(loading, "view_of", lambda ticket: 1 / 0 if ticket.pk == bad.pk else real(ticket))
+    for ticket in (bad, good):
+        sync.link_ticket(ticket, now=stage.now)
+    real = store.view
+    monkeypatch.setattr(store, "view", lambda ticket: 1 / 0 if ticket.pk == bad.pk else real(ticket))
     stage.rest()
     hold = stage.link(A, bad).delivery_hold
     assert (hold["cause"], hold["party"]) == ("our_fault", "the operator of this portal")

@@ -3,7 +3,7 @@
 import pytest
 
 from apps.sync import services as sync
-from apps.sync.models import Connection, Intent, TicketLink
+from apps.sync.models import Connection, TicketLink
 from apps.sync.services import NothingWaits
 from apps.tickets import services as tickets
 from apps.tickets.models import Ticket, TicketEvent
@@ -213,7 +213,26 @@ def test_a_ticket_deleted_while_a_write_is_unknown_is_told_once_too(stage: Stage
     for _ in range(3):
         stage.rest()
     assert sum("no longer found" in event.text for event in journal(ticket)) == 1
-    assert not Intent.objects.filter(state=Intent.State.OPEN).exists()
+    assert str(stage.connection(A).pk) not in sync.connections_with_work(stage.now)
+
+
+def test_a_write_in_doubt_is_looked_for_when_its_ticket_comes_back(stage: Stage) -> None:
+    """It was carried out before the ticket was hidden from us; repeating it then would double it."""
+    stage.connect(A)
+    ticket = stage.open(A)
+    stage.rest()
+    stage.say(ticket, A, "Only once, please")
+    stage.fault(A, "lost_response", on="comment", times=1)
+    assert stage.round(A).failed == 1
+    remote = stage.remote(A, ticket)
+    remote.is_deleted = True
+    stage.rest()
+    assert stage.link(A, ticket).state == TicketLink.State.DETACHED
+    remote.is_deleted = False
+    stage.person_edits(A, ticket, title="Here again")
+    stage.rest()
+    assert stage.link(A, ticket).state == TicketLink.State.LINKED
+    assert len(remote.comments) == 1
 
 
 def test_a_merged_ticket_is_followed_to_where_it_went(stage: Stage) -> None:

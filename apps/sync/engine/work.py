@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from .connectors.base import Upload
-from .engine.intake import OwnWrite
-from .engine.plan import Step
-from .engine.recovery import Failure, Outcome
-from .engine.snapshot import ExternalRef, Fields, Receipt, RemoteChange, TicketSnapshot
+from .intake import OwnWrite
+from .merge import MergeBase
+from .plan import Step
+from .recovery import Failure, Outcome
+from .snapshot import ExternalRef, Fields, Receipt, RemoteChange, TicketSnapshot, Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,14 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A journal entry that is through: how far the lane is then, and what holds without any write."""
+
+    seq: int
+    agreements: MergeBase
+
+
+@dataclass(frozen=True, slots=True)
 class Do:
     """Carry out one step, whose intent is committed."""
 
@@ -36,6 +44,8 @@ class Do:
     correlation: str
     expected: str | None = None
     upload: Upload | None = None
+    ends: Ended | None = None
+    """Set when the lane has nothing more to do about its journal entry once this is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,8 @@ class Recover:
     """Our writes before it that the same part of the change log may show."""
     is_settled_by_now: bool
     """Whether the system's index has had time to show what was written (INV-15)."""
+    stepwise: frozenset[str] = frozenset()
+    """Fields that go through several values on their way: statuses."""
 
 
 Work: TypeAlias = Look | Do | Recover
@@ -71,6 +83,8 @@ class Looked:
 @dataclass(frozen=True, slots=True)
 class Done:
     receipt: Receipt
+    instead: Fields | None = None
+    """What was written where there was no way to what was wanted."""
 
 
 @dataclass(frozen=True, slots=True)

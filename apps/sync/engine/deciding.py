@@ -1,0 +1,260 @@
+"""The first phase of a round: decide what each claimed link does next, and commit the intents."""
+
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from .deliver import STATUS, HubEvent, coalesce, plan_creation, plan_event, plan_for_closed, rewind
+from .holding import hold_delivery, hold_for_failure, hold_for_rules
+from .intake import OwnWrite
+from .merge import Agreement
+from .plan import (
+    AddRemoteAttachment,
+    CreateRemote,
+    Delivery,
+    FollowUp,
+    Step,
+    UpdateRemote,
+    correlation_of,
+    slot_of,
+)
+from .ports import DELIVERS, FileMissing, IntentRow, IntentState, LinkRow, Store, StoreFailed
+from .recovery import Failure, FailureKind
+from .rules import ExpressionFailed, RuleGap, SyncRules, into_system
+from .snapshot import ExternalRef, Value
+from .work import Do, Ended, Look, Recover, Work
+
+log = logging.getLogger(__name__)
+SETTLING_MARGIN = 2.0
+READ_AHEAD = 50
+CREATIONS = ("create", "follow-up")
+
+
+def decide_work(
+    store: Store,
+    links: Sequence[LinkRow],
+    rules: SyncRules,
+    *,
+    now: datetime,
+    may_go_on: Callable[[], bool] = lambda: True,
+) -> list[tuple[LinkRow, Work]]:
+    """What each claimed link does next. Links with nothing to call for are settled and freed right here.
+
+    ``may_go_on`` is asked before each: once the claim is gone, another worker may be deciding the same.
+    """
+    decided: list[tuple[LinkRow, Work]] = []
+    for link in links:
+        try:
+            with store.atomic():
+                work = _next_work(store, link, rules, now) if may_go_on() else None
+                if work is None:
+                    store.release(link)
+        except StoreFailed:
+            # No lane is parked for that: its claim lapses, and it is decided anew.
+            raise
+        except Exception:
+            # A fault of ours in one lane must not stop the others (INV-8); it is parked with its traceback.
+            log.exception("link %s of %s could not be decided", link.pk, link.connection.name)
+            fault = Failure(FailureKind.OUR_FAULT, traceback.format_exc())
+            hold_for_failure(store, link, fault, now=now)
+            store.release(link)
+            continue
+        if work is not None:
+            decided.append((link, work))
+    return decided
+
+
+def _next_work(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Work | None:
+    intent = store.open_intent(link)
+    if intent is not None:
+        return _recover(store, link, intent, now)
+    if link.look_wanted > link.look_done and link.external_id and link.intake_hold is None:
+        return _look(store, link, rules)
+    if link.state not in DELIVERS or link.delivery_hold is not None or link.ticket_id is None:
+        return None
+    return _deliver(store, link, rules, now)
+
+
+def _recover(store: Store, link: LinkRow, intent: IntentRow, now: datetime) -> Recover:
+    lag = store.manners(link).index_lag_seconds
+    return Recover(
+        link_id=str(link.pk),
+        intent_id=intent.pk,
+        slot=intent.slot,
+        ref=None if intent.slot in CREATIONS else ref_of(link),
+        correlation=intent.correlation,
+        fields=intent.fields,
+        since=link.change_cursor or None,
+        earlier=own_writes(store, link),
+        is_settled_by_now=now >= intent.created_at + timedelta(seconds=lag + SETTLING_MARGIN),
+        stepwise=frozenset(key.split("=", 1)[1] for key in intent.agreed if key.startswith(f"{STATUS}=")),
+    )
+
+
+def ref_of(link: LinkRow) -> ExternalRef:
+    """The system's ticket of a link, as connectors know it."""
+    return ExternalRef(link.external_id, link.key, link.url)
+
+
+def own_writes(store: Store, link: LinkRow, marks: frozenset[str] = frozenset()) -> tuple[OwnWrite, ...]:
+    """Our writes that may come back in the system's log: not seen yet, or named by one of ``marks`` in it."""
+    return tuple(
+        OwnWrite(
+            one.correlation,
+            tuple(one.change_ids),
+            one.fields if one.state == IntentState.APPLIED and one.slot.startswith(("update", "repair")) else {},
+        )
+        for one in store.unseen_writes(link, marks)
+    )
+
+
+def _look(store: Store, link: LinkRow, rules: SyncRules) -> Look:
+    return Look(
+        link_id=str(link.pk),
+        ref=ref_of(link),
+        since=link.change_cursor or None,
+        wanted=link.look_wanted,
+        known_files=frozenset(store.paired_files(link)),
+        takes_files=rules.attachments.outbound,
+        largest_file=store.largest_attachment,
+    )
+
+
+def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do | None:
+    """The next step of the lane. Entries that ask for nothing are passed over on the way."""
+    while True:
+        try:
+            planned = _next_delivery(store, link, rules)
+            if planned is None:
+                mending = _mend(store, link, rules)
+                return _intend(store, link, link.applied_seq, mending, rules, now) if mending else None
+        except (RuleGap, ExpressionFailed) as gap:
+            hold_for_rules(store, link, gap, now=now)
+            return None
+        event, delivery = planned
+        steps = _open_steps(store, link, event.seq, delivery.steps)
+        if steps:
+            ends = None if len(steps) > 1 or delivery.withheld else Ended(event.seq, delivery.agreements)
+            return _intend(store, link, event.seq, steps[0], rules, now, ends)
+        _pass_over(store, link, event.seq, delivery, rules, now)
+
+
+def _mend(store: Store, link: LinkRow, rules: SyncRules) -> UpdateRemote | None:
+    """Write fields again that a whole-ticket comparison found missing in the system, once the lane is empty."""
+    if not link.repair or not link.external_id:
+        return None
+    if link.is_closed:
+        # What takes nothing more is not mended either: the lane would be parked again at every sweep (T41).
+        link.repair = []
+        store.save(link, "repair")
+        return None
+    fields = store.hub_fields(link)
+    written: dict[str, Value] = {}
+    agreements: dict[str, Agreement] = {}
+    for rule in rules.fields:
+        if rule.key in link.repair and rule.goes_in:
+            here = fields.get(rule.hub, "")
+            written[rule.system] = into_system(rule, here).value
+            agreements[rule.key] = Agreement(here, written[rule.system], link.applied_seq)
+    link.repair = []
+    store.save(link, "repair")
+    return UpdateRemote(written, agreements) if written else None
+
+
+def _next_delivery(store: Store, link: LinkRow, rules: SyncRules) -> tuple[HubEvent, Delivery] | None:
+    events = store.events_after(link, link.applied_seq, 1 if rules.is_ordered else READ_AHEAD)
+    if not events:
+        return None
+    first = events[0]
+    if first.is_opening:
+        view = store.view(link.ticket)
+        fields = rewind(store.hub_fields(link), store.events_after(link, link.start_seq))
+        return first, Delivery(plan_creation(fields, link.start_seq, rules, {**view, **fields}, link.base))
+    event = first if rules.is_ordered else _latest(events)
+    # Only what is written together with a status is worked out from the whole ticket.
+    view = store.view(link.ticket) if STATUS in event.changes or link.is_closed else {}
+    delivery = plan_event(event, link.base, rules, view)
+    if link.is_closed:
+        delivery = plan_for_closed(delivery, store.hub_fields(link), event.seq, rules, view)
+    return event, delivery
+
+
+def _latest(events: Sequence[HubEvent]) -> HubEvent:
+    run: list[HubEvent] = []
+    for event in events:
+        if event.comment is not None or event.attachment is not None:
+            break
+        run.append(event)
+    return coalesce(run) if run else events[0]
+
+
+def _open_steps(store: Store, link: LinkRow, seq: int, steps: Sequence[Step]) -> Sequence[Step]:
+    if not steps:
+        return ()
+    done = store.applied_marks(link, seq)
+    return [step for step in steps if correlation_of(str(link.pk), seq, slot_of(step)) not in done]
+
+
+def _pass_over(store: Store, link: LinkRow, seq: int, delivery: Delivery, rules: SyncRules, now: datetime) -> None:
+    if delivery.withheld:
+        # Kept back is an end of its own, on record: nothing is dropped without a word (INV-10).
+        store.add_intent(
+            link,
+            seq=seq,
+            slot="withheld",
+            correlation=correlation_of(str(link.pk), seq, "withheld"),
+            rules_number=rules.version,
+            state=IntentState.WITHHELD,
+            note=delivery.withheld,
+            now=now,
+        )
+    link.applied_seq = seq
+    if delivery.agreements:
+        link.base = {**link.base, **delivery.agreements}
+        store.save(link, "applied_seq", "base")
+    else:
+        store.save(link, "applied_seq")
+
+
+def _intend(
+    store: Store,
+    link: LinkRow,
+    seq: int,
+    step: Step,
+    rules: SyncRules,
+    now: datetime,
+    ends: Ended | None = None,
+) -> Do | None:
+    upload = None
+    if isinstance(step, AddRemoteAttachment):
+        try:
+            upload = store.upload(step.attachment_id)
+        except FileMissing as missing:
+            text = f"the file {missing} is missing from the portal's uploads"
+            remedy = "restore the uploads folder from the backup, then retry"
+            hold_delivery(store, link, "file missing", text, remedy=remedy, now=now)
+            return None
+    # A repair belongs to no journal entry of its own; the version it mends keeps two repairs apart.
+    slot = slot_of(step) if seq > link.applied_seq else f"repair {link.version}"[:60]
+    write = step if isinstance(step, CreateRemote | UpdateRemote | FollowUp) else None
+    intent = store.add_intent(
+        link,
+        seq=seq,
+        slot=slot,
+        correlation=correlation_of(str(link.pk), seq, slot),
+        fields=dict(write.fields) if write else {},
+        agreed=write.agreements if write else {},
+        rules_number=rules.version,
+        now=now,
+    )
+    return Do(
+        link_id=str(link.pk),
+        intent_id=intent.pk,
+        step=step,
+        ref=ref_of(link) if link.external_id else None,
+        correlation=intent.correlation,
+        expected=link.version or None,
+        upload=upload,
+        ends=ends,
+    )

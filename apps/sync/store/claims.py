@@ -1,0 +1,76 @@
+"""Claims on links, by compare-and-swap and, where there is one, ``SKIP LOCKED`` (INV-7)."""
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, transaction
+from django.db import connection as database
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from ..engine.claims import CLAIM_SECONDS
+from ..engine.ports import DELIVERS
+from ..models import Connection, Intent, TicketLink
+from .ahead import read_ahead
+
+log = logging.getLogger(__name__)
+
+
+def due_links(now: datetime) -> Q:
+    """What a worker could take now: something to read, to write or to find out, and nobody at it."""
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    waits = Q(look_wanted__gt=F("look_done"), intake_hold__isnull=True) & ~Q(external_id="")
+    owes = Q(delivery_hold__isnull=True, state__in=DELIVERS) & (
+        Q(ticket__last_seq__gt=F("applied_seq")) | ~Q(repair=[])
+    )
+    # What a ticket that is gone owes an answer for can only be found out once it is seen again.
+    unsettled = Q(Exists(Intent.objects.filter(link=OuterRef("pk"), state=Intent.State.OPEN))) & ~Q(
+        state=TicketLink.State.DETACHED
+    )
+    return free & (waits | owes | unsettled) & Q(due_at__lte=now)
+
+
+class ClaimRows:
+    """Who acts on which lane. A claim lapses when its worker dies."""
+
+    def claim(self, connection: Connection, *, now: datetime, most: int) -> list[TicketLink]:
+        # Read first: a round that finds nothing must not take SQLite's one write lock.
+        mine = TicketLink.objects.filter(connection=connection)
+        due = list(mine.filter(due_links(now)).order_by("due_at").values_list("pk", flat=True)[:most])
+        if not due:
+            return []
+        token = uuid.uuid4().hex
+        with transaction.atomic():
+            rows = mine.filter(due_links(now), pk__in=due)
+            if database.features.has_select_for_update_skip_locked:
+                rows = rows.select_for_update(skip_locked=True, of=("self",))
+            chosen = [row.pk for row in rows]
+            # Waiting for the lock took time, too.
+            until = max(now, timezone.now()) + timedelta(seconds=CLAIM_SECONDS)
+            TicketLink.objects.filter(pk__in=chosen).update(claimed_by=token, claimed_until=until)
+        links = list(
+            TicketLink.objects.filter(claimed_by=token)
+            .order_by("due_at")
+            .select_related("connection__organization", "ticket__opened_by", "ticket__held_by")
+        )
+        read_ahead(links)
+        return links
+
+    def renew(self, token: str) -> bool:
+        until = timezone.now() + timedelta(seconds=CLAIM_SECONDS)
+        try:
+            TicketLink.objects.filter(claimed_by=token).update(claimed_until=until)
+        except DatabaseError:
+            log.warning("claims could not be renewed", exc_info=True)
+            return False
+        return True
+
+    def release(self, link: TicketLink) -> None:
+        TicketLink.objects.filter(pk=link.pk, claimed_by=link.claimed_by).update(claimed_by="", claimed_until=None)
+
+    def still_held(self, link: TicketLink) -> TicketLink | None:
+        held = TicketLink.objects.select_for_update().filter(pk=link.pk, claimed_by=link.claimed_by).first()
+        if held is not None:
+            held.connection = link.connection
+        return held

@@ -1,0 +1,200 @@
+"""Links, intents, pairings and conflicts as rows."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F, Q
+
+from apps.ecosystem.selectors import integrator_of
+from apps.foundation.outages import OUTAGES
+from apps.tickets.models import Ticket
+
+from ..connectors.catalog import CONNECTORS
+from ..engine.merge import MergeBase
+from ..engine.plan import Conflict as FoundConflict
+from ..engine.ports import IntentState, Manners, Parties, StoreFailed
+from ..engine.snapshot import ExternalRef, Fields
+from ..models import Conflict, Connection, Intent, Pairing, TicketLink
+from .ahead import intents_ahead
+
+_COLUMNS = {"base": "merge_base"}
+
+
+class DatabaseFailed(StoreFailed, OperationalError):
+    """What the engine knows as a failed store, and everybody else as an outage of the database."""
+
+
+class LaneRows:
+    """What is kept of each lane."""
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        try:
+            with transaction.atomic():
+                yield
+        except OUTAGES as problem:
+            raise DatabaseFailed(*problem.args) from problem
+
+    # --- Links --------------------------------------------------------------------------------------------------------
+
+    def save(self, link: TicketLink, *names: str) -> None:
+        link.save(update_fields=[_COLUMNS.get(name, name) for name in names] or None)
+
+    def delete(self, link: TicketLink) -> None:
+        # Not through the object, whose key the caller still needs.
+        TicketLink.objects.filter(pk=link.pk).delete()
+
+    def exists(self, link: TicketLink) -> bool:
+        return TicketLink.objects.filter(pk=link.pk).exists()
+
+    def poke(self, link_id: Any, now: datetime) -> None:
+        TicketLink.objects.filter(pk=link_id).update(due_at=now)
+
+    def of_external(self, connection: Connection, ids: Collection[str]) -> Mapping[str, TicketLink]:
+        found = TicketLink.objects.filter(connection=connection, external_id__in=ids)
+        return {link.external_id: link for link in found}
+
+    def add_link(self, connection: Connection, ticket: Ticket, *, now: datetime) -> TicketLink | None:
+        try:
+            with transaction.atomic():
+                fresh = Ticket.objects.select_for_update().get(pk=ticket.pk)
+                return TicketLink.objects.create(
+                    connection=connection,
+                    ticket=fresh,
+                    state=TicketLink.State.CREATING,
+                    start_seq=fresh.last_seq,
+                    due_at=now,
+                    created_at=now,
+                )
+        except IntegrityError:
+            return None
+
+    def sight(self, connection: Connection, ref: ExternalRef, now: datetime) -> bool:
+        try:
+            with transaction.atomic():
+                TicketLink.objects.create(
+                    connection=connection,
+                    state=TicketLink.State.SIGHTED,
+                    external_id=ref.id,
+                    key=ref.key,
+                    url=ref.url,
+                    look_wanted=1,
+                    due_at=now,
+                    created_at=now,
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    def want_look(self, link: TicketLink) -> None:
+        TicketLink.objects.filter(pk=link.pk).update(look_wanted=F("look_wanted") + 1)
+
+    # --- Intents ------------------------------------------------------------------------------------------------------
+
+    def open_intent(self, link: TicketLink) -> Intent | None:
+        return next((one for one in intents_ahead(link) if one.state == Intent.State.OPEN), None)
+
+    def intent(self, pk: int) -> Intent:
+        return Intent.objects.get(pk=pk)
+
+    def add_intent(
+        self,
+        link: TicketLink,
+        *,
+        seq: int,
+        slot: str,
+        correlation: str,
+        now: datetime,
+        fields: Fields | None = None,
+        agreed: MergeBase | None = None,
+        rules_number: int = 0,
+        state: IntentState = IntentState.OPEN,
+        note: str = "",
+    ) -> Intent:
+        intent = Intent(
+            link=link,
+            seq=seq,
+            slot=slot,
+            correlation=correlation,
+            fields=dict(fields or {}),
+            rules_number=rules_number,
+            state=state,
+            note=note,
+            created_at=now,
+            settled_at=None if state is IntentState.OPEN else now,
+        )
+        intent.agreed = agreed or {}
+        intent.save()
+        return intent
+
+    def save_intent(self, intent: Intent) -> None:
+        intent.save()
+
+    def applied_marks(self, link: TicketLink, seq: int) -> Collection[str]:
+        return {one.correlation for one in intents_ahead(link) if (one.seq, one.state) == (seq, Intent.State.APPLIED)}
+
+    def unseen_writes(self, link: TicketLink, marks: Collection[str]) -> Sequence[Intent]:
+        rows = Intent.objects.filter(link=link).filter(
+            Q(correlation__in=marks) | Q(is_seen=False) & (Q(state=Intent.State.APPLIED) | ~Q(change_ids=[]))
+        )
+        return list(rows.order_by("pk"))
+
+    def marks_among(self, link: TicketLink, marks: Collection[str]) -> Collection[str]:
+        return set(Intent.objects.filter(link=link, correlation__in=marks).values_list("correlation", flat=True))
+
+    def mark_seen(self, link: TicketLink, marks: Collection[str], before: datetime) -> None:
+        come = Q(correlation__in=marks) | Q(settled_at__lt=before)
+        Intent.objects.filter(link=link, is_seen=False).filter(come).update(is_seen=True)
+
+    def creator_of(self, link: TicketLink, correlation: str) -> Any | None:
+        made = Intent.objects.filter(
+            correlation=correlation, slot__in=("create", "follow-up"), link__connection=link.connection
+        )
+        return made.exclude(link=link).order_by("-pk").values_list("link_id", flat=True).first()
+
+    # --- Pairings and conflicts ---------------------------------------------------------------------------------------
+
+    def paired_comments(self, link: TicketLink) -> Collection[str]:
+        return set(link.pairings.exclude(comment=None).values_list("external_id", flat=True))
+
+    def paired_files(self, link: TicketLink) -> Collection[str]:
+        return set(link.pairings.exclude(attachment=None).values_list("external_id", flat=True))
+
+    def pair_comment(self, link: TicketLink, comment_id: Any, external_id: str) -> None:
+        Pairing.objects.get_or_create(link=link, comment_id=comment_id, defaults={"external_id": external_id})
+
+    def pair_file(self, link: TicketLink, attachment_id: Any, external_id: str) -> None:
+        Pairing.objects.get_or_create(link=link, attachment_id=attachment_id, defaults={"external_id": external_id})
+
+    def add_conflict(self, link: TicketLink, found: FoundConflict, *, now: datetime, is_open: bool) -> None:
+        Conflict.objects.create(
+            link=link,
+            rule_key=found.key,
+            hub_value=found.hub_value,
+            system_value=found.system_value,
+            verdict=found.verdict,
+            author=found.author,
+            at=found.at,
+            recorded_at=now,
+            is_open=is_open,
+        )
+
+    def close_questions(self, link: TicketLink, keys: Collection[str], now: datetime) -> bool:
+        asked = Conflict.objects.filter(link=link, is_open=True)
+        closed = asked.filter(rule_key__in=keys).update(is_open=False, settled_at=now)
+        return bool(closed) and not asked.exists()
+
+    # --- What is known of the system ----------------------------------------------------------------------------------
+
+    def manners(self, link: TicketLink) -> Manners:
+        capabilities = CONNECTORS[link.connection.connector].capabilities
+        return Manners(capabilities.index_lag_seconds, capabilities.has_atomic_precondition)
+
+    def parties(self, link: TicketLink) -> Parties:
+        owner = link.connection.organization
+        integrator = integrator_of(owner.customer or owner)
+        system = CONNECTORS[link.connection.connector].title
+        return Parties(owner.name, integrator.name if integrator else owner.name, system)

@@ -1,0 +1,73 @@
+"""How a connection is: breaker, limits, holds. Plain updates without history, written by the workers."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+
+from apps.foundation import wake
+
+from ..engine.recovery import rest_after
+from ..engine.rules import SyncRules
+from ..engine.snapshot import NoticeHint
+from ..models import Connection, ConnectionPulse, Notice
+from .rules import published_rules
+
+SHOWN = 2000
+
+
+class PulseRows:
+    """What is kept of each connection as a whole."""
+
+    def rules(self, connection: Connection) -> SyncRules | None:
+        return published_rules(connection)
+
+    def note_success(self, connection: Connection, *, now: datetime) -> None:
+        _pulse(connection).update(last_success_at=now, failures=0, resting_until=None)
+
+    def note_failure(self, connection: Connection, detail: str, *, now: datetime, jitter: float) -> None:
+        pulse = _pulse(connection)
+        pulse.update(failures=F("failures") + 1, last_failure_at=now, last_failure=detail[:SHOWN])
+        rest = rest_after(pulse.values_list("failures", flat=True).get(), jitter)
+        if rest is not None:
+            pulse.update(resting_until=now + timedelta(seconds=rest))
+
+    def wait_until(self, connection: Connection, until: datetime, detail: str, *, now: datetime) -> None:
+        sooner = Q(limited_until=None) | Q(limited_until__lt=until)
+        _pulse(connection).filter(sooner).update(limited_until=until, last_failure_at=now, last_failure=detail[:SHOWN])
+
+    def put_on_hold(self, connection: Connection, detail: str, *, now: datetime) -> None:
+        fresh = Connection.objects.get(pk=connection.pk)
+        if fresh.state != Connection.State.ACTIVE:
+            return
+        fresh.state, fresh.state_since = Connection.State.ON_HOLD, now
+        fresh.state_reason = (
+            f"The system refuses our sign-in: {detail[:SHOWN]} Renew the credentials, check, then resume."
+        )
+        fresh.save()
+
+    def cursor(self, connection: Connection) -> str | None:
+        return _pulse(connection).values_list("cursor", flat=True).get() or None
+
+    def keep_cursor(self, connection: Connection, cursor: str, *, now: datetime) -> None:
+        _pulse(connection).update(cursor=cursor, polled_at=now)
+
+    def keep_notice(self, connection: Connection, hint: NoticeHint, *, now: datetime) -> bool:
+        notice, is_new = Notice.objects.get_or_create(
+            connection=connection,
+            delivery_id=hint.delivery_id[:200],
+            defaults={
+                "refs": [ref.id for ref in hint.refs],
+                "summary": hint.summary[:300],
+                "received_at": now,
+            },
+        )
+        if not is_new:
+            Notice.objects.filter(pk=notice.pk).update(repeats=F("repeats") + 1)
+        return is_new
+
+    def ring(self, connection: Connection) -> None:
+        wake.ring("connection", str(connection.pk))
+
+
+def _pulse(connection: Connection) -> QuerySet[ConnectionPulse]:
+    return ConnectionPulse.objects.filter(connection=connection)
