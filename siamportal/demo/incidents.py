@@ -39,6 +39,7 @@ STATES = {
 }
 FOLLOWERS = ("infinity-architecture", "global", "mercuri")
 QUIET_SECONDS = 3600.0
+WITH_WORKFLOW = ("jira", "azure_devops")
 COMPARED = ("title", "status", "priority", "impact", "urgency")
 
 
@@ -281,9 +282,9 @@ def _compare_follower(there: dict[str, Any] | None, link: TicketLink, rules: Syn
         took = _values_taken(there["log"], rule.system, str(seen))
         due = _values_due(rule, [one.changes[rule.hub] for one in changed if rule.hub in one.changes], took)
         if rule.hub == "status" and due:
-            # A ticket is made in the system's first status; Jira's workflow then goes over those in between.
+            # A ticket is made in the system's first status; a workflow may then go over others in between.
             took = took[took.index(due[0]) :] if due[0] in took else took
-            took = due if name == "jira" and _is_subsequence(due, took) else took
+            took = due if name in WITH_WORKFLOW and _is_subsequence(due, took) else took
         if due:
             _compare_runs(f"{name} {link} {rule.system}", due, took, outcome)
 
@@ -304,7 +305,7 @@ def _values_due(rule: FieldRule, changes: Iterable[tuple[Any, Any]], took: list[
 
 
 def _values_taken(log: Iterable[dict[str, Any]], system: str, now: str) -> list[str]:
-    steps = [(str(one["from"]), str(one["to"])) for one in log if one["field"] == system]
+    steps = [(str(one["from"]), str(one["to"])) for one in log if one["field"] == system and one["from"] is not None]
     return _without_repeats([steps[0][0], *(to for _from, to in steps)]) if steps else [now]
 
 

@@ -135,7 +135,7 @@ def subscribe(doors: dict[str, Door], addresses: dict[str, str], secrets: dict[s
             "consumerInputs": {
                 "url": addresses["azure_devops"],
                 "httpHeaders": f"X-Siam-Secret:{secrets['azure_devops']}",
-                "resourceDetailsToSend": "minimal",
+                "resourceDetailsToSend": "all",
             },
         }
         ado.call("POST", "/_apis/hooks/subscriptions?api-version=7.1", hook)

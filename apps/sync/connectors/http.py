@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -143,6 +144,7 @@ class VendorHttp:
             timeout=aiohttp.ClientTimeout(total=self._deadline, connect=CONNECT_SECONDS),
             headers={"User-Agent": USER_AGENT},
             trust_env=False,
+            trace_configs=[_last_moment()],
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         # aiohttp 3.14 sends GET, PUT and DELETE once more when a kept connection drops, without telling: a write that
@@ -243,10 +245,7 @@ class VendorHttp:
             self._context.guard.check_url(url)
         except AddressRefused as problem:
             raise AccessRefused(str(problem)) from problem
-        reached("sending")
-        if method not in READS and not MAY_WRITE.get()():
-            raise Unreachable("the claim on this lane has lapsed; nothing was sent")
-        return self._session.request(method, url, allow_redirects=False, **rest)
+        return self._session.request(method, url, allow_redirects=False, trace_request_ctx=method, **rest)
 
     async def stream(self, path: str, *, params: Mapping[str, str] | None = None) -> AsyncIterator[bytes]:
         """The bytes at ``path``. Redirects are followed, without credentials to another host, three at most."""
@@ -272,6 +271,27 @@ class VendorHttp:
         except TRANSPORT_FAILURES as problem:
             raise read_transport_failure(problem, "GET") from problem
         raise VendorFault(f"the download was redirected more than {MOST_REDIRECTS} times")
+
+
+def _last_moment() -> aiohttp.TraceConfig:
+    """Asks once more when the connection stands, and again when the body goes out: up to then nothing was sent.
+
+    To wait for a connection may have taken long, and the body waits for its turn in the loop.
+    """
+
+    async def ask(_session: aiohttp.ClientSession, call: SimpleNamespace, _params: object) -> None:
+        if call.trace_request_ctx not in READS and not MAY_WRITE.get()():
+            raise Unreachable("the claim on this lane has lapsed; nothing was sent")
+
+    async def begin(session: aiohttp.ClientSession, call: SimpleNamespace, params: object) -> None:
+        reached("sending")
+        await ask(session, call, params)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(begin)
+    trace.on_connection_reuseconn.append(begin)
+    trace.on_request_chunk_sent.append(ask)
+    return trace
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -19,7 +19,7 @@ from .plan import (
     correlation_of,
     slot_of,
 )
-from .ports import DELIVERS, FileMissing, IntentRow, IntentState, LinkRow, Store, StoreFailed
+from .ports import DELIVERS, FileMissing, IntentRow, IntentState, LinkRow, LinkState, Store, StoreFailed
 from .recovery import Failure, FailureKind
 from .rules import ExpressionFailed, RuleGap, SyncRules, into_system
 from .snapshot import ExternalRef, Value
@@ -70,10 +70,20 @@ def _next_work(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> 
     if intent is not None:
         return _recover(store, link, intent, now)
     if link.look_wanted > link.look_done and link.external_id and link.intake_hold is None:
-        return _look(store, link, rules)
+        if not _is_our_echo(link):
+            return _look(store, link, rules)
+        link.look_done = link.look_wanted
+        store.save(link, "look_done")
     if link.state not in DELIVERS or link.delivery_hold is not None or link.ticket_id is None:
         return None
     return _deliver(store, link, rules, now)
+
+
+def _is_our_echo(link: LinkRow) -> bool:
+    """Whether all that is to be looked at is a notice of the very version that our own last write left."""
+    is_only_one = link.look_wanted == link.hint_count and link.look_done == link.hint_count - 1
+    is_read = link.state == LinkState.LINKED and not link.compare_wanted
+    return is_only_one and is_read and link.hint_version != "" and link.hint_version == link.version
 
 
 def _recover(store: Store, link: LinkRow, intent: IntentRow, now: datetime) -> Recover:

@@ -48,6 +48,6 @@ def accept_notice(store: Store, connection: ConnectionRow, hint: NoticeHint, *, 
             if link is None:
                 store.sight(connection, ref, now)
             elif link.state != LinkState.FORMER:
-                store.want_look(link)
+                store.want_look(link, hint.versions.get(ref.id, ""))
         store.ring(connection)
     return True

@@ -114,6 +114,9 @@ class LinkRow(Protocol):
     """A MergeBase."""
     look_wanted: int
     look_done: int
+    hint_count: int
+    """The count of hints at which a notice named ``hint_version``, and nothing else was to be looked at."""
+    hint_version: str
     change_cursor: str
     looked_at: datetime | None
     compare_wanted: bool
@@ -190,8 +193,9 @@ class Lanes(Protocol):
     def sight(self, connection: ConnectionRow, ref: ExternalRef, now: datetime) -> bool:
         """Make a link for a ticket of the system that is not known yet. Two who sight it at once make one (F61)."""
 
-    def want_look(self, link: LinkRow) -> None:
-        """Count one more hint that the system's ticket changed."""
+    def want_look(self, link: LinkRow, version: str = "") -> None:
+        """Count one more hint that the system's ticket changed, and keep the ``version`` that it names if it is the
+        only one."""
 
     def open_intent(self, link: LinkRow) -> IntentRow | None: ...
 

@@ -153,8 +153,13 @@ class ChangedPage:
 
 @dataclass(frozen=True, slots=True)
 class NoticeHint:
-    """What a verified webhook says: look at these tickets. It never carries data into a ticket (reliability 4.7)."""
+    """What a verified webhook says: look at these tickets. It never carries data into a ticket (reliability 4.7).
+
+    ``versions``: id → the ticket's version after what it tells of, as in its snapshot, where the system says so. A
+    ticket that we left at just that version ourselves needs no look.
+    """
 
     delivery_id: str
     refs: tuple[ExternalRef, ...]
     summary: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)

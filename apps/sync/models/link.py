@@ -43,6 +43,8 @@ class TicketLink(models.Model):
 
     look_wanted = models.PositiveIntegerField(default=0, help_text="Counts hints that the system's ticket changed.")
     look_done = models.PositiveIntegerField(default=0, help_text="The count of hints that the last look covers.")
+    hint_count = models.PositiveIntegerField(default=0, help_text="The count at which one notice named a version.")
+    hint_version = models.CharField(max_length=200, blank=True, help_text="The version that it named.")
     change_cursor = models.CharField(max_length=200, blank=True)
     looked_at = models.DateTimeField(null=True)
     swept_at = models.DateTimeField(null=True)

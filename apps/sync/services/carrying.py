@@ -16,7 +16,7 @@ from ..crashpoints import during, reached
 from ..engine.intake import rewind_snapshot, set_own_aside
 from ..engine.plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from ..engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
-from ..engine.snapshot import Attachment, ExternalRef, Receipt, RemoteChange
+from ..engine.snapshot import Attachment, ExternalRef, Receipt, RemoteChange, TicketSnapshot
 from ..engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered, Result, Work
 
 AT_WORK: ContextVar[Work | None] = ContextVar("work", default=None)
@@ -198,14 +198,22 @@ async def _recover(connector: Connector, work: Recover) -> Recovered:
 
 async def _as_created(connector: Connector, work: Recover, found: Receipt) -> Receipt:
     """The receipt that the lost answer to a creation would have been: without what somebody did since."""
-    snapshot = await connector.fetch(found.ref)
+    snapshot = await _fetch(connector, found.ref)
     log = await connector.changes(found.ref, None)
     then = rewind_snapshot(snapshot, log) if connector.capabilities.has_change_log else dict(snapshot.fields)
     return replace(found, ref=snapshot.ref, version=snapshot.version, stored=stored_by(work.fields, then, ()))
 
 
-async def _recover_write(connector: Connector, work: Recover, ref: ExternalRef, found: Receipt | None) -> Recovered:
+async def _fetch(connector: Connector, ref: ExternalRef) -> TicketSnapshot:
+    """The ticket asked for and no other, or a link could be tied to somebody else's (F7)."""
     snapshot = await connector.fetch(ref)
+    if snapshot.ref.id != ref.id:
+        raise base.VendorFault(f"asked for {ref.id}, the system answered with {snapshot.ref.id}", is_unknown=True)
+    return snapshot
+
+
+async def _recover_write(connector: Connector, work: Recover, ref: ExternalRef, found: Receipt | None) -> Recovered:
+    snapshot = await _fetch(connector, ref)
     since = await connector.changes(ref, work.since)
     told = found.change_ids if found is not None else ()
     others = set_own_aside(since, work.earlier).foreign

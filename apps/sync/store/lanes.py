@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 
 from apps.ecosystem.selectors import integrator_of
-from apps.foundation.outages import OUTAGES
 from apps.tickets.models import Ticket
 
 from ..connectors.catalog import CONNECTORS
@@ -18,6 +17,7 @@ from ..engine.plan import Conflict as FoundConflict
 from ..engine.ports import IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields
 from ..models import Conflict, Connection, Intent, Pairing, TicketLink
+from ..outages import OUTAGES
 from .ahead import intents_ahead
 
 _COLUMNS = {"base": "merge_base"}
@@ -89,8 +89,10 @@ class LaneRows:
             return False
         return True
 
-    def want_look(self, link: TicketLink) -> None:
-        TicketLink.objects.filter(pk=link.pk).update(look_wanted=F("look_wanted") + 1)
+    def want_look(self, link: TicketLink, version: str = "") -> None:
+        is_only_one = Case(When(look_wanted=F("look_done"), then=Value(version[:200])), default=Value(""))
+        count = F("look_wanted") + 1
+        TicketLink.objects.filter(pk=link.pk).update(look_wanted=count, hint_count=count, hint_version=is_only_one)
 
     # --- Intents ------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,9 @@ def read_notice(request: NoticeRequest, header: str, base_url: str) -> NoticeHin
         raise NoticeRefused("the body is not an event")
     number = _read_item_id(str(body["eventType"]), body.get("resource"))
     refs = (ExternalRef(number, key=number, url=f"{base_url}/_workitems/edit/{number}"),) if number else ()
-    return NoticeHint(delivery_id=str(body["id"]), refs=refs, summary=str(body["eventType"]))
+    rev = body.get("resource", {}).get("rev") if number else None
+    versions = {number: str(rev)} if isinstance(rev, int) else {}
+    return NoticeHint(str(body["id"]), refs, str(body["eventType"]), versions)
 
 
 def _brings_secret(request: NoticeRequest, header: str) -> bool:

@@ -49,7 +49,9 @@ def read_notice(request: NoticeRequest, settings: ServiceNowSettings) -> NoticeH
         raise NoticeRefused(f"the notice does not name a record of {settings.table}")
     number = body.get("number")
     summary = f"{body.get('operation', 'change')} of {number or sys_id} by {body.get('sys_updated_by', 'unknown')}"
-    return NoticeHint(delivery_id, (ExternalRef(sys_id, number if isinstance(number, str) else ""),), summary[:200])
+    ref = ExternalRef(sys_id, number if isinstance(number, str) else "")
+    count = body.get("sys_mod_count")
+    return NoticeHint(delivery_id, (ref,), summary[:200], {sys_id: str(count)} if isinstance(count, int) else {})
 
 
 def _read_body(raw: bytes) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Commands that measure; nothing in here is a test, because machines are noisy and tests must not be."""

@@ -1,0 +1,83 @@
+"""A notice that tells of our own write costs no look; anything beyond it does."""
+
+from apps.sync import services as sync
+from apps.sync.engine.snapshot import NoticeHint
+from apps.sync.models import TicketLink
+from apps.tickets.models import Ticket
+
+from .stage import Stage
+
+A = "infinity-architecture"
+
+
+def told(stage: Stage, ticket: Ticket, version: str) -> None:
+    """The system tells that the ticket is at ``version`` now."""
+    ref, number = stage.remote(A, ticket).ref, TicketLink.objects.get(ticket=ticket).look_wanted
+    hint = NoticeHint(f"{ref.id}-{version}-{number}", (ref,), "updated", {ref.id: version} if version else {})
+    sync.accept_notice(stage.connection(A), hint, now=stage.now)
+
+
+def written(stage: Stage) -> Ticket:
+    """A ticket into which we have just written, told or not."""
+    stage.connect(A)
+    ticket = stage.open(A)
+    stage.rest()
+    stage.edit(ticket, A, title="Shop is slow")
+    stage.rest()
+    return ticket
+
+
+def looks(stage: Stage, ticket: Ticket) -> int:
+    """How many looks the rounds to come take."""
+    before = stage.link(A, ticket).looked_at
+    worked = stage.round(A).worked
+    link = stage.link(A, ticket)
+    assert link.look_done == link.look_wanted
+    return worked if link.looked_at != before else 0
+
+
+def test_our_own_version_needs_no_look(stage: Stage) -> None:
+    ticket = written(stage)
+    told(stage, ticket, stage.link(A, ticket).version)
+    assert looks(stage, ticket) == 0
+
+
+def test_a_notice_that_is_quicker_than_our_receipt_needs_none_either(stage: Stage) -> None:
+    ticket = written(stage)
+    stage.edit(ticket, A, title="Shop is slower")
+    told(stage, ticket, str(int(stage.link(A, ticket).version) + 1))
+    assert stage.link(A, ticket).look_wanted > stage.link(A, ticket).look_done
+    TicketLink.objects.filter(ticket=ticket).update(intake_hold={"cause": "rules"})
+    stage.round(A)
+    TicketLink.objects.filter(ticket=ticket).update(intake_hold=None)
+    assert looks(stage, ticket) == 0
+
+
+def test_another_version_is_looked_at(stage: Stage) -> None:
+    ticket = written(stage)
+    stage.person_edits(A, ticket, title="Shop is down")
+    told(stage, ticket, "999")
+    assert looks(stage, ticket) == 1
+    ticket.refresh_from_db()
+    assert ticket.title == "Shop is down"
+
+
+def test_a_second_hint_takes_the_first_one_s_word_away(stage: Stage) -> None:
+    ticket = written(stage)
+    stage.person_edits(A, ticket, title="Shop is down")
+    told(stage, ticket, "999")
+    told(stage, ticket, stage.link(A, ticket).version)
+    assert looks(stage, ticket) == 1
+
+
+def test_a_notice_without_a_version_is_looked_at(stage: Stage) -> None:
+    ticket = written(stage)
+    told(stage, ticket, "")
+    assert looks(stage, ticket) == 1
+
+
+def test_the_whole_comparison_is_never_spared(stage: Stage) -> None:
+    ticket = written(stage)
+    told(stage, ticket, stage.link(A, ticket).version)
+    TicketLink.objects.filter(ticket=ticket).update(compare_wanted=True)
+    assert looks(stage, ticket) == 1
