@@ -6,6 +6,6 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siamportal.settings")
 
-app = Celery("siamportal")
+app = Celery("siamportal", task_cls="siamportal.outages:SweptTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

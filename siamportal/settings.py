@@ -177,7 +177,22 @@ CELERY_BEAT_SCHEDULE = {
     "work lanes": {"task": "sync.work_lanes", "schedule": env.float("SIAM_SWEEP_SECONDS", default=1.0)},
     "poll connections": {"task": "sync.poll_connections", "schedule": env.float("SIAM_POLL_SECONDS", default=5.0)},
     "compare whole tickets": {"task": "sync.compare_whole_tickets", "schedule": 60.0},
+    "look for alerts": {"task": "sync.look_for_alerts", "schedule": 60.0},
+    "take samples": {"task": "sync.take_samples", "schedule": 60.0},
+    "prune": {"task": "sync.prune", "schedule": 3600.0},
 }
+
+SIAM_KEEP_EXCHANGES = env.int("SIAM_KEEP_EXCHANGES", default=30)
+
+# --- Mail ----------------------------------------------------------------------------------------------------------
+# Without a server named, mails are files in the portal's folder, so that none is lost unseen.
+_mail = env.email_url("EMAIL_URL", default="filemail://")
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_BACKEND"], _mail["EMAIL_HOST"], _mail["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"] or "", _mail["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = str(SIAM_HOME / "mail")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("SIAM_MAIL_FROM", default="siamportal@localhost")
 
 # --- API -----------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -211,6 +226,9 @@ SPECTACULAR_SETTINGS = {
         "ConnectionState": "apps.sync.models.connection.Connection.State",
         "LinkState": "apps.sync.models.link.TicketLink.State",
         "RulesState": "apps.sync.models.rules.RulesVersion.State",
+        "AlertKind": "apps.sync.models.alerting.AlertKind",
+        "IntentState": "apps.sync.models.link.Intent.State",
+        "Priority": "apps.tickets.vocabulary.Priority",
     },
 }
 

@@ -9,3 +9,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hooks/<str:notice_key>/", receive_notice, name="notice"),
     path("", include("siamportal.pages")),
 ]
+handler500 = "siamportal.outages.answer_fault"

@@ -22,9 +22,9 @@ from apps.accounts.services import make_token
 from apps.ecosystem.models import Organization
 from apps.ecosystem.selectors import principal_of
 from apps.sync import services as sync
+from apps.sync.engine.holding import make_hold
 from apps.sync.models import Conflict, Connection, Exchange, Notice, RulesVersion, TicketLink
 from apps.sync.rules import template_for
-from apps.sync.services.holds import make_hold
 from apps.tickets import services as tickets
 from apps.tickets.actor import Actor
 from apps.tickets.models import Attachment, Comment, Ticket

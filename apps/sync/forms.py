@@ -11,10 +11,13 @@ from django.core.files.uploadedfile import UploadedFile
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from apps.accounts.models import User
 from apps.ecosystem.models import Organization
+from apps.tickets.vocabulary import Priority
 
 from .connectors.catalog import ConnectorClass
-from .models import Connection
+from .models import AlertKind, AlertRule, Connection
+from .services.operating import CHOICES
 
 SETTING, SECRET = "setting_", "secret_"
 SHOWN_FIRST = 3
@@ -200,6 +203,103 @@ class ReasonForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = is_required
         self.fields["reason"].label = "Why?" if is_required else "Why? (others see it)"
+
+
+class HandForm(forms.Form):
+    """Who shall see to it, and what they should know."""
+
+    person = forms.ModelChoiceField(queryset=User.objects.none(), label="To whom?", empty_label=None)
+    note = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 2}), max_length=500, required=False, label="What should they know?"
+    )
+
+    def __init__(self, *args: Any, people: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["person"].queryset = people  # type: ignore[attr-defined]
+
+
+class CorrectForm(forms.Form):
+    """Another value for the field that a lane waits for; words to choose from where the field takes only some."""
+
+    field = forms.ChoiceField(label="Field")
+    value = forms.CharField(max_length=2000, label="New value")
+
+    def __init__(self, *args: Any, fields: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["field"].choices = [(name, name) for name in fields]  # type: ignore[attr-defined]
+        only = next(iter(fields)) if len(fields) == 1 else ""
+        if only:
+            self.fields["field"].widget = forms.HiddenInput()
+            self.fields["field"].initial = only
+            self.fields["value"].label = f"New value of {only}"
+            self.fields["value"].initial = fields[only]
+        if only in CHOICES:
+            self.fields["value"] = forms.ChoiceField(
+                choices=CHOICES[only].choices,  # type: ignore[attr-defined]
+                label=f"New value of {only}",
+                initial=fields[only],
+            )
+
+
+class AlertRuleForm(forms.ModelForm):
+    """What one wants to be told of, by which way, and when."""
+
+    kinds = forms.MultipleChoiceField(
+        choices=AlertKind.choices, widget=forms.CheckboxSelectMultiple, label="Tell me when"
+    )
+    priority = forms.ChoiceField(
+        choices=[("", "any priority"), *Priority.choices],
+        required=False,
+        label="Lanes of tickets from this priority on",
+    )
+    after_minutes = forms.IntegerField(
+        min_value=1, max_value=100_000, initial=30, label="A long wait, or silence, is … minutes"
+    )
+    address = forms.CharField(
+        max_length=500, required=False, label="Webhook address", help_text="https; it gets signed JSON by POST."
+    )
+
+    class Meta:
+        model = AlertRule
+        fields = [
+            *("name", "kinds", "connections", "priority", "after_minutes", "channel", "address", "digest", "daily_at"),
+            *("quiet_from", "quiet_until", "is_active"),
+        ]
+        labels = {
+            "name": "What do you call this rule?",
+            "connections": "Connections",
+            "channel": "By",
+            "digest": "When",
+            "daily_at": "Once a day at",
+            "quiet_from": "Quiet from",
+            "quiet_until": "Quiet until",
+            "is_active": "In use",
+        }
+        help_texts = {
+            "connections": "None chosen: all that you may see.",
+            "quiet_from": "In the time zone of your account; what happens then is told afterwards.",
+        }
+        widgets = {
+            "connections": forms.CheckboxSelectMultiple,
+            "daily_at": forms.TimeInput({"type": "time"}, format="%H:%M"),
+            "quiet_from": forms.TimeInput({"type": "time"}, format="%H:%M"),
+            "quiet_until": forms.TimeInput({"type": "time"}, format="%H:%M"),
+        }
+
+    def __init__(self, *args: Any, known: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["connections"].queryset = known  # type: ignore[attr-defined]
+        self.fields["channel"].choices = AlertRule.Channel.choices  # type: ignore[attr-defined]
+        self.fields["digest"].choices = AlertRule.Digest.choices  # type: ignore[attr-defined]
+
+    def values(self) -> dict[str, Any]:
+        """What the service saves; the connections are chosen apart."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "connections"}
+
+    def take_problems(self, problems: Mapping[str, str]) -> None:
+        """Put what the service refused beside the field it is about."""
+        for field, text in problems.items():
+            self.add_error(field if field in self.fields else None, text)
 
 
 class RulesForm(forms.Form):

@@ -12,6 +12,7 @@ from apps.foundation.api import declared_length
 
 from . import services
 from .connectors.base import NoticeRefused, NoticeRequest
+from .crashpoints import reached
 from .models import Connection, ConnectionPulse
 
 LARGEST_NOTICE = 5 * 1024 * 1024
@@ -19,6 +20,14 @@ LARGEST_NOTICE = 5 * 1024 * 1024
 
 def _answer(status: int, text: str, **headers: str) -> HttpResponse:
     return JsonResponse({"status": status, "detail": text}, status=status, headers=headers)
+
+
+class Stored(JsonResponse):
+    """The answer to a notice that is stored."""
+
+    def close(self) -> None:
+        super().close()
+        reached("notice answered")
 
 
 @csrf_exempt
@@ -55,4 +64,5 @@ def receive_notice(request: HttpRequest, notice_key: str) -> HttpResponse:
             return _answer(400, "the notice names a ticket that cannot be one of this system's")
     except (DatabaseError, ValidationError):
         return _answer(503, "not stored; send it again", **{"Retry-After": "30"})
-    return _answer(202, "stored")
+    reached("notice stored")
+    return Stored({"status": 202, "detail": "stored"}, status=202)

@@ -11,7 +11,19 @@ from apps.access.levels import Level
 from apps.access.policy import declare
 from apps.access.principal import Principal
 
-from .models import Conflict, Connection, Exchange, Notice, RulesVersion, TicketLink
+from .models import (
+    Alert,
+    AlertRule,
+    Conflict,
+    Connection,
+    Exchange,
+    LaneAct,
+    LaneCharge,
+    Notice,
+    PulseSample,
+    RulesVersion,
+    TicketLink,
+)
 
 CONNECTION = "connection"
 RULES = "rules"
@@ -34,12 +46,21 @@ def _of_connection(rows: QuerySet[Any], principal: Principal, level: Level) -> Q
     return rows.filter(_reach(principal, level, "connection__"))
 
 
-def _conflicts(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[Any]:
+def _of_link(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[Any]:
     return rows.filter(_reach(principal, level, "link__connection__"))
 
 
 def _owners_only(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[Any]:
     return rows.filter(connection__organization__in=principal.where(CONNECTION, level))
+
+
+def _alert_rules(rows: QuerySet[Any], principal: Principal, _level: Level) -> QuerySet[Any]:
+    return rows.filter(user=principal.user_id)
+
+
+def _alerts(rows: QuerySet[Any], principal: Principal, _level: Level) -> QuerySet[Any]:
+    """One's own, and never of a connection that one may no longer see."""
+    return rows.filter(_reach(principal, Level.READ, "connection__"), rule__user=principal.user_id)
 
 
 def _rules(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[Any]:
@@ -48,7 +69,12 @@ def _rules(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[
 
 declare(Connection, resource=CONNECTION, title="connections", rows=_connections)
 declare(TicketLink, resource=CONNECTION, title="links", rows=_of_connection)
-declare(Conflict, resource=CONNECTION, title="conflicts", rows=_conflicts)
+declare(Conflict, resource=CONNECTION, title="conflicts", rows=_of_link)
+declare(LaneAct, resource=CONNECTION, title="acts on lanes", rows=_of_link)
+declare(LaneCharge, resource=CONNECTION, title="charges of lanes", rows=_of_link)
+declare(PulseSample, resource=CONNECTION, title="samples", rows=_of_connection)
 declare(Notice, resource=CONNECTION, title="notices", rows=_of_connection)
 declare(Exchange, resource=CONNECTION, title="exchanges", rows=_owners_only)
+declare(AlertRule, resource=CONNECTION, title="alert rules", rows=_alert_rules)
+declare(Alert, resource=CONNECTION, title="alerts", rows=_alerts)
 declare(RulesVersion, resource=RULES, title="rules", rows=_rules)

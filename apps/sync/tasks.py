@@ -6,6 +6,7 @@ from django.utils import timezone
 from apps.tickets.models import Ticket
 
 from . import services
+from .services import alerting, exchanges, health, operating, sending
 from .services.turns import Turns
 
 ROUNDS_A_TASK = 200
@@ -70,3 +71,31 @@ def poll_connection(connection_id: str) -> None:
 def compare_whole_tickets() -> None:
     for connection in services.active_connections():
         services.sweep(connection)
+
+
+@shared_task(name="sync.take_samples")
+def take_samples() -> None:
+    """Sum up the last five minutes of every connection."""
+    health.take_samples(now=timezone.now())
+
+
+@shared_task(name="sync.look_for_alerts")
+def look_for_alerts() -> None:
+    """Raise what is to be told and note what is over; what is due is sent apart, so that it cannot stop the looking."""
+    operating.end_charges()
+    alerting.look_for_alerts(now=timezone.now())
+    send_alerts.delay()
+
+
+@shared_task(name="sync.send_alerts")
+def send_alerts() -> None:
+    """Mails and webhooks; a mail server that is down keeps alerts waiting and nothing else (F64)."""
+    sending.send_alerts(now=timezone.now())
+
+
+@shared_task(name="sync.prune")
+def prune() -> None:
+    """Remove what is kept for a while only: calls, samples, alerts that are over."""
+    exchanges.prune_exchanges(now=timezone.now())
+    health.prune_samples(now=timezone.now())
+    alerting.prune_alerts(now=timezone.now())

@@ -7,6 +7,8 @@ import { findThings } from "./palette.js";
 import { stayLive } from "./live.js";
 import { toast } from "./toasts.js";
 import { composeWell } from "./composer.js";
+import { pickMany } from "./picking.js";
+import { copyWhole } from "./copying.js";
 
 tellZone();
 keepTheme();
@@ -15,6 +17,8 @@ findThings();
 listenForKeys();
 stayLive();
 composeWell();
+pickMany();
+copyWhole();
 
 document.body.addEventListener("toast", (event) => toast(event.detail.value));
 for (const name of ["htmx:sendError", "htmx:timeout"]) {

@@ -13,6 +13,7 @@ VIEWS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
 def _pages(sample: Sample) -> list[tuple[str, str]]:
     kiosk, connection = sample.tickets["kiosk"].reference, sample.connections["infinity-projects"].pk
+    lane = sample.connections["infinity-projects"].links.get(key="INC0010023").pk
     return [
         ("", reverse("sign-in")),
         ("otto", reverse("home")),
@@ -23,6 +24,15 @@ def _pages(sample: Sample) -> list[tuple[str, str]]:
         ("elaine", reverse("ticket-new")),
         ("integrator", reverse("connection-list")),
         ("elaine", reverse("connection", args=[connection])),
+        ("elaine", reverse("connection-picture", args=[connection])),
+        ("elaine", reverse("lane-list")),
+        ("integrator", reverse("lane-list") + "?by=lane"),
+        ("elaine", reverse("lane", args=[lane])),
+        ("elaine", reverse("lanes-skip") + f"?lane={lane}"),
+        ("elaine", reverse("lanes-hand") + f"?lane={lane}"),
+        ("elaine", reverse("lane-correct", args=[lane])),
+        ("elaine", reverse("alert-list")),
+        ("elaine", reverse("alert-rule-new")),
         ("elaine", reverse("connection-new")),
         ("elaine", reverse("connection-edit", args=[connection])),
         ("elaine", reverse("rules-list", args=[connection])),

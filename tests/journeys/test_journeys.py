@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
-from apps.sync.models import Connection
+from apps.sync.models import Connection, Exchange, Intent, TicketLink
 from apps.tickets import services
 from apps.tickets.models import Comment, Ticket
 from tests.sample import Sample
@@ -133,3 +134,79 @@ def test_the_way_to_a_ticket_works_without_scripts(browser: Any, live_server: An
     page.locator("main button[type=submit]").click()
     assert page.locator("#ticket-head").get_by_text("Pending").is_visible()
     context.close()
+
+
+def test_the_operator_ticks_lanes_and_skips_them_with_a_reason(open_page: Any, sample: Sample) -> None:
+    page = open_page("elaine", reverse("lane-list"))
+    page.evaluate("window.isTheSamePage = true")
+    page.get_by_label("Choose INC0010023").check()
+    page.get_by_text("1 chosen").wait_for()
+    page.get_by_role("region", name="What to do with the chosen lanes").get_by_role("button", name="Skip…").click()
+    page.get_by_role("heading", name="Skip the waiting entry of 1 lane?").wait_for()
+    page.get_by_label("Why?").fill("Told them by phone.")
+    page.get_by_role("button", name="Skip 1 entry").click()
+    page.get_by_text("1 entry is left out").wait_for()
+    assert page.evaluate("window.isTheSamePage")
+    assert Intent.objects.get(slot="skipped").note == "Elaine: Told them by phone."
+
+
+def test_the_operator_hands_a_whole_group_to_a_person(open_page: Any, sample: Sample) -> None:
+    page = open_page("integrator", reverse("lane-list"))
+    group = page.get_by_role(
+        "region", name=re.compile("The rules do not cover this: Projects ServiceNow, to the system")
+    )
+    group.get_by_role("button", name="Hand to…").click()
+    page.get_by_label("To whom?").select_option(label="Elaine")
+    page.get_by_role("button", name="Hand it on").click()
+    page.get_by_text("in the hands of Elaine").first.wait_for()
+    page = open_page("elaine", reverse("home"))
+    page.get_by_text("Handed to you").wait_for()
+
+
+def test_lanes_are_retried_without_scripts(browser: Any, live_server: Any, sample: Sample) -> None:
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    client = Client()
+    client.force_login(sample.user("elaine"))
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+    page = context.new_page()
+    page.goto(reverse("lane-list") + "?by=lane")
+    page.get_by_label("Choose INC0010023").check()
+    page.get_by_role("button", name="Retry").click()
+    page.get_by_text("1 lane is tried again now.").wait_for()
+    page.get_by_role("link", name=re.compile("INC0010023")).click()
+    page.get_by_role("heading", name=re.compile("Payment at the kiosks")).wait_for()
+    page.get_by_text("retried").wait_for()
+    context.close()
+
+
+def test_a_call_is_copied_as_it_was_made(open_page: Any, sample: Sample) -> None:
+    link = TicketLink.objects.get(key="INC0010023")
+    Exchange.objects.filter(connection=link.connection).delete()
+    Exchange.objects.create(
+        connection=link.connection,
+        link=link,
+        at=sample.now,
+        method="PATCH",
+        url="https://projects.example.com/api/now/table/incident/1",
+        request='{"u_site": "berlin"}',
+        status=400,
+        answer='{"error": "Invalid choice"}',
+        seconds=0.2,
+    )
+    page = open_page("elaine", reverse("lane", args=[link.pk]))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("details.exchange summary").click()
+    page.get_by_role("button", name="Copy all of it").click()
+    page.get_by_text("Copied.").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert '{"u_site": "berlin"}' in copied
+    assert "Invalid choice" in copied
+
+
+def test_the_picture_changes_its_period_in_place(open_page: Any, sample: Sample) -> None:
+    page = open_page("elaine", reverse("connection", args=[sample.connections["infinity-projects"].pk]))
+    picture = page.locator("#picture")
+    picture.get_by_role("link", name="Week").click()
+    page.locator("#picture a[aria-current=true]", has_text="Week").wait_for()
+    assert picture.locator("svg[role=img]").count() == 4
+    assert "last week" in (picture.locator("svg[role=img]").first.get_attribute("aria-label") or "")

@@ -6,10 +6,45 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apps.sync.models import Conflict, Connection, TicketLink
+from apps.sync.models import Conflict, Connection, Exchange, Intent, LaneAct, TicketLink
 from apps.tickets import services as tickets
 from apps.tickets.models import Ticket, TicketEvent
-from tests.api_cases import NOW, ApiTestCase, RouteAccessCases, WriteAccessCases, assert_problem
+from tests.api_cases import NOW, ApiTestCase, Estate, RouteAccessCases, WriteAccessCases, assert_problem
+
+
+def record_try(estate: Estate) -> Intent:
+    """A write that was refused, with its call, and what a person did about it."""
+    intent = Intent.objects.create(
+        link=estate.link,
+        seq=2,
+        slot="update status",
+        correlation=f"{estate.mark}-2",
+        fields={"status": estate.mark},
+        state=Intent.State.REFUSED,
+        note=f"{estate.mark}: no such status",
+        created_at=NOW,
+        settled_at=NOW,
+    )
+    Exchange.objects.create(
+        connection=estate.connection,
+        link=estate.link,
+        intent=intent,
+        at=NOW,
+        method="PUT",
+        url=f"https://{estate.mark}.example/",
+        status=400,
+        seconds=0.1,
+    )
+    LaneAct.objects.create(
+        link=estate.link,
+        verb=LaneAct.Verb.RETRIED,
+        actor=estate.actor.user,
+        actor_name=estate.actor.name,
+        organization=estate.organization,
+        note=estate.mark,
+        at=NOW,
+    )
+    return intent
 
 
 class TestTicketLinksAccess(RouteAccessCases):
@@ -45,6 +80,72 @@ class TestSkipAccess(OnMercurisLane):
 
     def body(self) -> dict[str, Any]:
         return {"reason": "told them by phone"}
+
+
+class TestCorrectAccess(OnMercurisLane):
+    route = "api-lane-correct"
+
+    def setUp(self) -> None:
+        super().setUp()
+        Conflict.objects.update(is_open=False)
+        head = TicketEvent.objects.filter(ticket=self.world.mercuri.ticket, seq__gt=1)[0]
+        tickets.edit(
+            ticket=self.world.mercuri.ticket, values={"title": "canary-mercuri new"}, actor=self.actor(), at=NOW
+        )
+        last = TicketEvent.objects.filter(ticket=head.ticket, changes__has_key="title").latest("seq")
+        TicketLink.objects.filter(pk=self.world.mercuri.link.pk).update(
+            applied_seq=last.seq - 1, delivery_hold={"cause": "rejected", "field": "summary", "value": "x"}
+        )
+
+    def actor(self) -> Any:
+        return self.world.mercuri.actor
+
+    def body(self) -> dict[str, Any]:
+        return {"field": "title", "value": "canary-mercuri better"}
+
+
+class TestHandAccess(OnMercurisLane):
+    route = "api-lane-hand"
+
+    def body(self) -> dict[str, Any]:
+        return {"person": self.world.user("Mercuri Agent").email, "note": "please"}
+
+
+class OnMercurisLaneRead(RouteAccessCases):
+    def names(self) -> dict[str, Any]:
+        return {"lane_id": self.world.mercuri.link.pk}
+
+
+class TestLaneAccess(OnMercurisLaneRead):
+    route = "api-lane"
+
+
+class TestLaneIntentsAccess(OnMercurisLaneRead):
+    route = "api-lane-intents"
+
+    def setUp(self) -> None:
+        super().setUp()
+        record_try(self.world.mercuri)
+
+
+class TestLaneExchangesAccess(OnMercurisLaneRead):
+    route = "api-lane-exchanges"
+
+    def setUp(self) -> None:
+        super().setUp()
+        record_try(self.world.mercuri)
+
+
+class TestLaneActsAccess(OnMercurisLaneRead):
+    route = "api-lane-acts"
+
+    def setUp(self) -> None:
+        super().setUp()
+        record_try(self.world.mercuri)
+
+
+class TestLaneGroupsAccess(RouteAccessCases):
+    route = "api-lane-groups"
 
 
 class TestConflictsAccess(RouteAccessCases):
@@ -173,6 +274,59 @@ class TestLanes(OnLanes):
         self.call(None, "get", reverse("api-links"), token=key)
         for route in ("api-links", "api-lanes", "api-conflicts"):
             assert cost(route, 3) == cost(route, 30) <= 6, route
+
+
+class TestTheStoryOfALane(OnLanes):
+    def test_tells_each_write_with_its_calls_to_the_owner_alone(self) -> None:
+        intent = record_try(self.world.mercuri)
+        lane = self.world.mercuri.link.pk
+        [told] = self.get("Mercuri Manager", "api-lane-intents", lane_id=lane)["results"]
+        assert (told["state"], told["fields_written"]) == ("refused", {"status": "canary-mercuri"})
+        [call] = self.get("Mercuri Manager", "api-lane-exchanges", lane_id=lane)["results"]
+        assert (call["intent"], call["status"]) == (intent.pk, 400)
+        [told] = self.get("Integrator Lead", "api-lane-intents", lane_id=lane)["results"]
+        assert told["fields_written"] is None
+        assert self.get("Integrator Lead", "api-lane-exchanges", lane_id=lane)["results"] == []
+
+    def test_tells_who_did_what_about_it(self) -> None:
+        self.settle()
+        self.post("api-lane-retry", "Integrator Lead")
+        [act] = self.get("Mercuri Manager", "api-lane-acts", lane_id=self.world.mercuri.link.pk)["results"]
+        assert (act["verb"], act["actor_name"]) == ("retried", "Integrator Lead")
+
+    def test_names_the_person_it_was_handed_to(self) -> None:
+        lane = self.post("api-lane-hand", body={"person": self.world.user("Mercuri Agent").email}).json()
+        assert lane["charge"]["person"] == "Mercuri Agent"
+        answer = self.post("api-lane-hand", body={"person": self.world.user("David").email})
+        assert "person" in assert_problem(answer, 422)["errors"]
+
+    def test_groups_are_counted_by_cause(self) -> None:
+        [group] = self.get("Mercuri Manager", "api-lane-groups")["results"]
+        assert (group["cause"], group["field"], group["number"], group["needs_a_person"]) == (
+            "rules",
+            "status",
+            1,
+            True,
+        )
+        groups = self.get("Integrator Lead", "api-lane-groups")["results"]
+        assert {group["connection"]["name"] for group in groups} == {"canary-mercuri desk", "canary-global desk"}
+        assert self.get("Integrator Lead", "api-lane-groups", query={"cause": "conflict"})["results"] == []
+
+    def test_a_longer_story_costs_no_more_queries(self) -> None:
+        key = self.world.key("Mercuri Manager")
+        address = reverse("api-lane-intents", args=[self.world.mercuri.link.pk])
+
+        def cost() -> int:
+            with CaptureQueriesContext(database) as spent:
+                self.call(None, "get", address, token=key)
+            return len(spent)
+
+        record_try(self.world.mercuri)
+        self.call(None, "get", address, token=key)
+        before = cost()
+        for _ in range(20):
+            record_try(self.world.mercuri)
+        assert cost() == before
 
 
 class TestConflicts(OnLanes):

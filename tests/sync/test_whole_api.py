@@ -17,8 +17,10 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 import tests.accounts.test_tokens_api
 import tests.ecosystem.test_organizations_api
+import tests.sync.test_alerts_page
 import tests.sync.test_connections_api
 import tests.sync.test_lanes_api
+import tests.sync.test_picture_page
 import tests.tickets.test_conversation_api
 import tests.tickets.test_tickets_api  # noqa: F401  the census looks at every case that these declare
 from tests.api_cases import ApiTestCase, RouteAccessCases, assert_problem

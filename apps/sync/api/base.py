@@ -19,11 +19,11 @@ from apps.tickets.api.acting import actor_for
 from .. import services
 from ..connectors import base as connectors
 from ..connectors.catalog import CONNECTORS
+from ..engine.holding import OUR_PARTY
 from ..models import Connection
 from ..permissions import CONNECTION, WATCH
 from ..selectors import connections
 from ..services.carrying import read_failure
-from ..services.holds import OUR_PARTY
 
 REFUSALS = (
     services.ConnectionRefused,

@@ -16,12 +16,12 @@ from apps.tickets.api.acting import actor_for
 
 from .. import services
 from ..connectors.catalog import CONNECTORS
-from ..models import Connection, Exchange, Notice
+from ..models import Connection, Exchange, Notice, PulseSample
 from ..permissions import CONNECTION
 from ..rules import template_for
-from ..selectors import connections, exchanges_of, notices_of
+from ..selectors import connections, exchanges_of, notices_of, samples_of
 from .base import OnConnection, SyncRoute, actor_on
-from .filters import ConnectionFilters
+from .filters import ConnectionFilters, SampleFilters
 from .serializers import (
     ChangeConnectionBody,
     ConnectionSerializer,
@@ -31,6 +31,7 @@ from .serializers import (
     NoticeSecretSerializer,
     NoticeSerializer,
     PauseBody,
+    SampleSerializer,
     SystemCardSerializer,
 )
 
@@ -144,6 +145,18 @@ class NoticesView(OnConnection, PrincipalListView):
     def get(self, request: Request, connection_id: UUID) -> Response:
         """Webhooks that were verified and stored, newest first."""
         return self.show_page(NoticeSerializer, notices_of(self.connection, seen_by=self.principal))
+
+
+@extend_schema(tags=["connections"])
+class SamplesView(OnConnection, PrincipalListView):
+    queryset = PulseSample.objects.none()
+    filterset_class = SampleFilters
+    order = ("-at", "-id")
+
+    @extend_schema(operation_id="list_samples", responses=SampleSerializer(many=True))
+    def get(self, request: Request, connection_id: UUID) -> Response:
+        """How the connection was, five minutes a row, newest first; kept for ninety days."""
+        return self.show_page(SampleSerializer, samples_of(self.connection, seen_by=self.principal))
 
 
 def describe_connector(name: str) -> dict[str, Any]:

@@ -1,8 +1,16 @@
 from django.db.models import QuerySet
-from django_filters.rest_framework import BooleanFilter, CharFilter, ChoiceFilter, FilterSet, UUIDFilter
+from django_filters.rest_framework import (
+    BooleanFilter,
+    CharFilter,
+    ChoiceFilter,
+    FilterSet,
+    IsoDateTimeFilter,
+    UUIDFilter,
+)
 
 from ..connectors.catalog import CONNECTORS
-from ..models import Connection, TicketLink
+from ..models import AlertKind, Connection, TicketLink
+from ..selectors import CAUSES
 
 
 class ConnectionFilters(FilterSet):
@@ -19,6 +27,8 @@ class LinkFilters(FilterSet):
 
 
 class LaneFilters(FilterSet):
+    cause = ChoiceFilter(choices=[(code, cause.title) for code, cause in CAUSES.items()])
+    since_before = IsoDateTimeFilter(field_name="since", lookup_expr="lt", label="Waits since before then.")
     connection = UUIDFilter(field_name="connection_id", label="Id of the connection.")
     ticket = CharFilter(field_name="ticket__reference", lookup_expr="iexact", max_length=40, label="Its reference.")
     is_held = BooleanFilter(method="narrow_to_held", label="Only lanes that wait for a person, or only the others.")
@@ -26,6 +36,17 @@ class LaneFilters(FilterSet):
     def narrow_to_held(self, rows: QuerySet[TicketLink], _name: str, value: bool) -> QuerySet[TicketLink]:
         free = {"delivery_hold__isnull": True, "intake_hold__isnull": True}
         return rows.exclude(**free) if value else rows.filter(**free)
+
+
+class AlertFilters(FilterSet):
+    connection = UUIDFilter(field_name="connection_id", label="Id of the connection.")
+    kind = ChoiceFilter(choices=AlertKind.choices)
+    is_over = BooleanFilter(field_name="over_at", lookup_expr="isnull", exclude=True)
+
+
+class SampleFilters(FilterSet):
+    since = IsoDateTimeFilter(field_name="at", lookup_expr="gte", label="From then on.")
+    until = IsoDateTimeFilter(field_name="at", lookup_expr="lt", label="Before then.")
 
 
 class ConflictFilters(FilterSet):

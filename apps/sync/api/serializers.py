@@ -12,10 +12,10 @@ from apps.ecosystem.api.serializers import OrganizationRef
 from apps.foundation.api import StrictSerializer
 from apps.tickets.models import Ticket
 
-from ..models import Conflict, Connection, ConnectionPulse, Exchange, Notice, RulesVersion, TicketLink
+from ..models import Conflict, Connection, ConnectionPulse, Exchange, Notice, PulseSample, RulesVersion, TicketLink
 from ..services.making import NOTICE_SECRETS
 from .base import owns
-from .words import describe_hold, entries_waiting, status_there, why_it_waits
+from .words import describe_hold, entries_waiting, status_there
 
 
 class PulseSerializer(serializers.ModelSerializer[ConnectionPulse]):
@@ -171,6 +171,15 @@ class ExchangeSerializer(serializers.ModelSerializer[Exchange]):
         read_only_fields = fields
 
 
+class SampleSerializer(serializers.ModelSerializer[PulseSample]):
+    """Five minutes of a connection: what it carried, what failed, and how long changes waited."""
+
+    class Meta:
+        model = PulseSample
+        fields = ["at", "calls", "writes", "errors", "limits", "lag_seconds", "held", "is_resting"]
+        read_only_fields = fields
+
+
 class NoticeSerializer(serializers.ModelSerializer[Notice]):
     class Meta:
         model = Notice
@@ -225,44 +234,6 @@ class LinkSerializer(serializers.ModelSerializer[TicketLink]):
     def get_hold(self, link: TicketLink) -> str | None:
         """Why it waits and who must act, in one sentence."""
         return describe_hold(link)
-
-
-class LaneSerializer(serializers.ModelSerializer[TicketLink]):
-    """A lane in which something waits. ``id`` is the id of its link."""
-
-    connection = ConnectionRef(read_only=True)
-    ticket = TicketRef(read_only=True, allow_null=True)
-    entries_waiting = serializers.SerializerMethodField()
-    why = serializers.SerializerMethodField()
-    party = serializers.SerializerMethodField()
-    remedy = serializers.SerializerMethodField()
-    delivery_hold = HoldSerializer(read_only=True, allow_null=True)
-    intake_hold = HoldSerializer(read_only=True, allow_null=True)
-
-    class Meta:
-        model = TicketLink
-        fields = [
-            *("id", "ticket", "connection", "state", "key", "entries_waiting", "why", "party", "remedy"),
-            *("delivery_hold", "intake_hold", "attempts", "due_at", "last_failure", "created_at"),
-        ]
-        read_only_fields = fields
-
-    def get_entries_waiting(self, link: TicketLink) -> int:
-        return entries_waiting(link)
-
-    def get_why(self, link: TicketLink) -> str:
-        return why_it_waits(link).text
-
-    def get_party(self, link: TicketLink) -> str | None:
-        """Who must act; null when the portal goes on by itself."""
-        return why_it_waits(link).party
-
-    def get_remedy(self, link: TicketLink) -> str | None:
-        return why_it_waits(link).remedy
-
-
-class SkipBody(StrictSerializer):
-    reason = serializers.CharField(max_length=2000, help_text="Goes into the ticket's journal.")
 
 
 class ConflictSerializer(serializers.ModelSerializer[Conflict]):

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from .alerts import AlertRulesView, AlertRuleView, AlertsView
 from .connections import (
     CheckView,
     ConnectionsView,
@@ -11,19 +12,46 @@ from .connections import (
     PauseView,
     RenewNoticeSecretView,
     ResumeView,
+    SamplesView,
 )
-from .lanes import ConflictsView, LanesView, LinksView, RetryView, SettleView, SkipView, TicketLinksView
+from .lanes import (
+    ConflictsView,
+    CorrectView,
+    HandView,
+    LaneActsView,
+    LaneExchangesView,
+    LaneGroupsView,
+    LaneIntentsView,
+    LanesView,
+    LaneView,
+    LinksView,
+    RetryView,
+    SettleView,
+    SkipView,
+    TicketLinksView,
+)
 from .ruling import PublishRulesView, RulesVersionView, RulesView, TryRulesView
 
+LANE = "lanes/<uuid:lane_id>/"
 CONNECTION = "connections/<uuid:connection_id>/"
 RULES = CONNECTION + "rules/<int:number>/"
 
 urlpatterns = [
+    path("alerts/", AlertsView.as_view(), name="api-alerts"),
+    path("alert-rules/", AlertRulesView.as_view(), name="api-alert-rules"),
+    path("alert-rules/<uuid:rule_id>/", AlertRuleView.as_view(), name="api-alert-rule"),
     path("tickets/<slug:reference>/links/", TicketLinksView.as_view(), name="api-ticket-links"),
     path("links/", LinksView.as_view(), name="api-links"),
     path("lanes/", LanesView.as_view(), name="api-lanes"),
-    path("lanes/<uuid:lane_id>/retry/", RetryView.as_view(), name="api-lane-retry"),
-    path("lanes/<uuid:lane_id>/skip/", SkipView.as_view(), name="api-lane-skip"),
+    path("lanes/groups/", LaneGroupsView.as_view(), name="api-lane-groups"),
+    path(LANE, LaneView.as_view(), name="api-lane"),
+    path(LANE + "intents/", LaneIntentsView.as_view(), name="api-lane-intents"),
+    path(LANE + "exchanges/", LaneExchangesView.as_view(), name="api-lane-exchanges"),
+    path(LANE + "acts/", LaneActsView.as_view(), name="api-lane-acts"),
+    path(LANE + "correct/", CorrectView.as_view(), name="api-lane-correct"),
+    path(LANE + "hand/", HandView.as_view(), name="api-lane-hand"),
+    path(LANE + "retry/", RetryView.as_view(), name="api-lane-retry"),
+    path(LANE + "skip/", SkipView.as_view(), name="api-lane-skip"),
     path("conflicts/", ConflictsView.as_view(), name="api-conflicts"),
     path("conflicts/<uuid:conflict_id>/settle/", SettleView.as_view(), name="api-conflict-settle"),
     path("connectors/", ConnectorsView.as_view(), name="api-connectors"),
@@ -37,6 +65,7 @@ urlpatterns = [
         CONNECTION + "renew-notice-secret/", RenewNoticeSecretView.as_view(), name="api-connection-renew-notice-secret"
     ),
     path(CONNECTION + "exchanges/", ExchangesView.as_view(), name="api-exchanges"),
+    path(CONNECTION + "samples/", SamplesView.as_view(), name="api-samples"),
     path(CONNECTION + "notices/", NoticesView.as_view(), name="api-notices"),
     path(CONNECTION + "rules/", RulesView.as_view(), name="api-rules"),
     path(RULES, RulesVersionView.as_view(), name="api-rules-version"),

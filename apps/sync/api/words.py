@@ -1,16 +1,8 @@
 """What a link waits for, in the operator's words."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..models import Connection, TicketLink
-
-
-class Wait(NamedTuple):
-    """``party`` and ``remedy`` are None while the portal goes on by itself."""
-
-    text: str
-    party: str | None = None
-    remedy: str | None = None
+from ..models import TicketLink
 
 
 def entries_waiting(link: TicketLink) -> int:
@@ -37,19 +29,3 @@ def describe_hold(link: TicketLink) -> str | None:
     """Cause, party and remedy in one sentence; None when nothing is held."""
     hold = _hold(link)
     return None if hold is None else f"{hold['text'].rstrip('.')}. {hold['party']} must act: {hold['remedy']}."
-
-
-def why_it_waits(link: TicketLink) -> Wait:
-    hold = _hold(link)
-    if hold is not None:
-        return Wait(hold["text"], hold["party"], hold["remedy"])
-    connection = link.connection
-    if connection.state != Connection.State.ACTIVE:
-        text = connection.state_reason or f"the connection is {connection.get_state_display()}"
-        return Wait(text, connection.organization.name, "correct the cause, then resume the connection")
-    pulse = connection.pulse
-    if pulse.limited_until is not None and pulse.limited_until > link.due_at:
-        return Wait(f"the system asked us to wait until {pulse.limited_until:%Y-%m-%d %H:%M:%S} UTC")
-    if link.attempts:
-        return Wait(f"{link.last_failure}; tried {link.attempts} times, next at {link.due_at:%Y-%m-%d %H:%M:%S} UTC")
-    return Wait("its turn comes with the next round")

@@ -10,7 +10,7 @@ from apps.access.principal import Principal
 from ..connectors.catalog import CONNECTORS
 from ..models import Connection, ConnectionPulse, TicketLink
 from ..permissions import CONNECTION
-from ..selectors import calls_in_last_hour, held_by_connection, oldest_waiting
+from ..selectors import calls_in_last_hour, cause_of, held_by_connection, oldest_waiting
 
 BEHIND_AFTER = timedelta(minutes=2)
 STEPS = 12
@@ -136,7 +136,7 @@ def holds_of(link: TicketLink) -> list[Hold]:
         found.append(
             Hold(
                 direction=direction,
-                cause=_CAUSES.get(raw.get("cause", ""), raw.get("cause", "")),
+                cause=cause_of(raw.get("cause", "")).title,
                 text=raw.get("text", ""),
                 party=raw.get("party", ""),
                 remedy=raw.get("remedy", ""),
@@ -147,19 +147,6 @@ def holds_of(link: TicketLink) -> list[Hold]:
             )
         )
     return found
-
-
-_CAUSES = {
-    "rules": "The rules do not cover this",
-    "conflict": "Both sides changed it",
-    "not sticking": "The system does not keep it",
-    "file missing": "A file is missing",
-    "rejected": "The system refuses it",
-    "access_refused": "A right is missing",
-    "ticket_closed": "Closed there for good",
-    "vendor_fault": "The system fails for it",
-    "our_fault": "A fault of the portal",
-}
 
 
 def _moment(text: Any) -> datetime | None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from apps.access.kernel import find_visible, visible_to
@@ -21,9 +22,10 @@ from apps.tickets.vocabulary import Audience
 
 from ..engine.rules import ConversationRule
 from ..models import Connection, TicketLink
-from ..selectors import connections, held_for, held_lanes, links_of
+from ..selectors import HELD, asked_of, connections, groups_of, held_lanes, links_of, waiting_lanes
 from ..services import published_rules
 from .health import Hold, Word, healths, holds_of, owed_by, safe_address, status_there, title_of, word_for_link
+from .lanes import naming, with_first
 
 SHOWN = 6
 
@@ -147,14 +149,18 @@ def home_lanes(request: HttpRequest) -> HttpResponse:
     """Lanes that the reader's organizations must mend, and connections of theirs that were stopped."""
     principal = principal_of(request)
     mine = list(Organization.objects.filter(pk__in=principal.organizations))
-    lanes = list(held_for(mine, seen_by=principal)[: SHOWN + 1])
+    now = timezone.now()
+    rows = waiting_lanes(seen_by=principal, now=now).filter(HELD)
+    ours = rows.filter(asked_of(one.name for one in mine))
+    groups = groups_of(ours, most=SHOWN + 1)
+    handed = held_lanes(seen_by=principal).filter(charge__person=principal.user_id).select_related("charge")
     stopped = connections(seen_by=principal).filter(organization__in=mine, state=Connection.State.ON_HOLD)
-    others = held_lanes(seen_by=principal).count()
     context = {
-        "lanes": [(link, holds_of(link)) for link in lanes[:SHOWN]],
-        "has_more": len(lanes) > SHOWN,
+        "handed": [(link, holds_of(link)) for link in handed[:SHOWN]],
+        "groups": [(one, urlencode(naming(one))) for one in with_first(groups[:SHOWN], ours, principal, now)],
+        "has_more": len(groups) > SHOWN,
         "stopped": list(stopped),
-        "others": max(0, others - len(lanes)),
+        "others": rows.order_by().count() - ours.order_by().count(),
     }
     return render(request, "sync/_home_lanes.html", context)
 

@@ -85,7 +85,18 @@ def _starting_point(request: HttpRequest, connection: Connection) -> dict[str, s
         rows = rules_of(connection, seen_by=principal_of(request))
         document = rows.filter(number=int(wanted)).values_list("document", flat=True).first()
     document = document or template_for(connection.connector)
+    if document and request.GET.get("field"):
+        _make_room(document, request.GET["field"], request.GET.get("word", ""), from_hub="from_hub" in request.GET)
     return {"text": json.dumps(document, indent=2, ensure_ascii=False) if document else ""}
+
+
+def _make_room(document: dict[str, Any], field: str, word: str, *, from_hub: bool) -> None:
+    """Put a word that the rules lack into the value map of its field, with room for what it means on the other side."""
+    for entry in document.get("fields", []):
+        if field in (entry.get("hub"), entry.get("system")):
+            values = entry.setdefault("values" if from_hub else "values_back", {})
+            if isinstance(values, dict):
+                values.setdefault(word, "")
 
 
 @signed_in

@@ -118,6 +118,8 @@ _PAGES = (
     ("Tickets", "ticket-list", "ticket"),
     ("New ticket", "ticket-new", "plus"),
     ("Connections", "connection-list", "cable"),
+    ("Lanes", "lane-list", "list-checks"),
+    ("Alerts", "alert-list", "bell"),
     ("Organizations", "organization-list", "waypoints"),
     ("Your account", "account", "user"),
 )

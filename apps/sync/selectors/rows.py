@@ -1,6 +1,5 @@
 """Reading connections and lanes: rows by viewer, and what a page or a report tells of their health."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,10 +9,9 @@ from django.db.models.functions import TruncMinute
 
 from apps.access.kernel import visible_to
 from apps.access.principal import Principal
-from apps.ecosystem.models import Organization
 from apps.tickets.models import Ticket, TicketEvent
 
-from .models import Conflict, Connection, Exchange, Intent, Notice, RulesVersion, TicketLink
+from ..models import Conflict, Connection, Exchange, Intent, Notice, RulesVersion, TicketLink
 
 HELD = Q(delivery_hold__isnull=False) | Q(intake_hold__isnull=False)
 """Lanes that wait for a person."""
@@ -46,12 +44,6 @@ def held_lanes(*, seen_by: Principal) -> QuerySet[TicketLink]:
     """Lanes that wait for a person, the one that has to do with the most recent ticket first."""
     rows = visible_to(TicketLink.objects.all(), seen_by).filter(HELD)
     return rows.select_related("connection__organization", "ticket").order_by("-ticket__updated_at", "id")
-
-
-def held_for(organizations: Iterable[Organization], *, seen_by: Principal) -> QuerySet[TicketLink]:
-    """Held lanes that one of ``organizations`` must mend."""
-    names = [organization.name for organization in organizations]
-    return held_lanes(seen_by=seen_by).filter(Q(delivery_hold__party__in=names) | Q(intake_hold__party__in=names))
 
 
 def held_by_connection(*, seen_by: Principal) -> dict[UUID, int]:
