@@ -1,8 +1,6 @@
 """Seeded people in four systems: they file, comment and edit through their own system's interface, whatever happens."""
 
 import random
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +29,8 @@ class Case:
     stages: list[str] = field(default_factory=list)
     sites: list[str] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    """Words said in Azure DevOps after Zendesk had closed the ticket for good: they open a follow-up there."""
 
 
 @dataclass
@@ -40,32 +40,43 @@ class Crew:
     stage: Stage
     chance: random.Random
     cases: list[Case] = field(default_factory=list)
+    quiet: list[Case] = field(default_factory=list)
+    """Tickets that nobody works on unless told so."""
     refused: int = 0
-    offset: int = 0
-    """Keeps the names of one run's tickets apart from those of the runs before."""
+    filed: int = 0
 
-    def file(self, home: str) -> Case:
+    def file(self, home: str, *, quiet: bool = False) -> Case:
         """File one more ticket in ``home``."""
-        name = f"K{self.offset + len(self.cases)}"
+        name = f"K{self.filed}"
+        self.filed += 1
         title = f"{name}t0"
         case = Case(name, home, {home: getattr(self, f"_file_{home}")(title)}, titles=[title])
-        self.cases.append(case)
+        (self.quiet if quiet else self.cases).append(case)
         return case
+
+    def close(self, case: Case) -> None:
+        """Zendesk closes it for good."""
+        door = self.stage.doors["zendesk"]
+        agent = ZendeskPerson(door)
+        agent.update(case.ids["zendesk"], status="solved", assignee_id=agent.me())
+        ZendeskPerson(door, "sync").update(case.ids["zendesk"], status="closed")
+
+    def say_late(self, case: Case) -> None:
+        """David has a word on a ticket that is closed."""
+        words = f"{case.name}c{len(case.late)}x"
+        AzureDevOpsPerson(self.stage.doors["azure_devops"], "david").comment(case.ids["azure_devops"], words)
+        case.late.append(words)
 
     def act(self) -> None:
         """Somebody does something to one of the tickets."""
+        if not self.cases:
+            return
         case = self.chance.choice(self.cases)
         system = self.chance.choice([name for name in SYSTEMS if name in case.ids])
         try:
             self.chance.choices([self._say, self._set_own, self._set_category], [5, 4, 1])[0](case, system)
         except CallFailed:
             self.refused += 1
-
-    def work(self, until: Callable[[], bool], pauses: tuple[float, float]) -> None:
-        """Act after act, until told otherwise."""
-        while not until():
-            self.act()
-            time.sleep(self.chance.uniform(*pauses))
 
     # --- Filing ------------------------------------------------------------------------------------------------------
 

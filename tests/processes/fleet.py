@@ -1,99 +1,156 @@
-"""The processes of a kill run: sandboxes that stay up, and a portal whose workers are killed and started again."""
+"""The processes of a kill run: sandboxes that stay up, and the portal's, which are killed and started again."""
 
+import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from django.conf import settings
 
-from siamportal.demo.stage import Stage
+from siamportal.demo.stage import Stage, StageBroken
 
-READY = " ready."
+from .trap import Trapper
 
-
-@dataclass
-class Embedded(Stage):
-    """Web server, worker and scheduler in one process on SQLite: every kill takes all of them."""
-
-    setup: ClassVar[str] = "embedded"
-    portal_process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        self.meet_sandboxes(self.start_sandboxes())
-        self.portal_process = self.start_portal(0)
-
-    def kill(self, chance: random.Random) -> str:
-        assert self.portal_process is not None
-        self.portal_process.kill()
-        self.portal_process.wait()
-        self.processes.remove(self.portal_process)
-        return "the portal"
-
-    def restart(self) -> None:
-        """Start again what was killed, at the address that the systems know."""
-        self.portal_process = self.start_portal(int(self.portal.rsplit(":", 1)[1]))
+POOL = 3
+CLAIM_SECONDS = 3.0
+"""Shorter than in production, or most lanes would rest from the kill before."""
 
 
 @dataclass
-class Workers(Stage):
-    """Celery worker and beat beside a web process, on a server database: one pool process or all is killed."""
+class Fleet(Stage):
+    """A portal: in one process on SQLite, or web, beat and worker beside each other on servers."""
 
-    setup: ClassVar[str] = "workers"
-    worker: subprocess.Popen[bytes] | None = None
-    beside: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    setup: str = "embedded"
+    schedulers: int = 1
+    claim_seconds: float = CLAIM_SECONDS
+    members: dict[str, int] = field(default_factory=dict)
+    """The portal's processes by name."""
+    _nursery: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        self.meet_sandboxes(self.start_sandboxes())
-        self.start_portal(0)
-        self.beside.append(self._celery("beat", "--schedule", str(settings.SIAM_HOME / "beat")))
-        self.restart()
-
-    def kill(self, chance: random.Random) -> str:
-        assert self.worker is not None
-        children = _children(self.worker.pid)
-        if children and chance.random() < 0.6:
-            # Celery itself puts a new pool process in its place.
-            os.kill(chance.choice(children), signal.SIGKILL)
-            return "a pool process"
-        os.killpg(self.worker.pid, signal.SIGKILL)
-        self.worker.wait()
-        self.worker = None
-        return "the worker"
-
-    def restart(self) -> None:
-        """Start the worker again, if it was killed as a whole."""
-        if self.worker is None:
-            log = settings.SIAM_HOME / "worker.log"
-            before = log.read_text().count(READY) if log.exists() else 0
-            self.worker = self._celery("worker", "--concurrency", "3", "--loglevel", "INFO")
-            while log.read_text().count(READY) == before:
-                self.check()
-                time.sleep(0.1)
-
-    def _celery(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = (settings.SIAM_HOME / f"{arguments[0]}.log").open("ab")
-        return subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "siamportal", *arguments],
-            stdout=log,
-            stderr=log,
+        sandboxes = self.start_sandboxes()
+        self._nursery = subprocess.Popen(
+            [sys.executable, "-m", "tests.processes.nursery"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             cwd=settings.BASE_DIR,
-            env={**os.environ, "SIAM_OUTBOUND_ALLOW": self.allowed},
+            env={**os.environ, "SIAM_OUTBOUND_ALLOW": "127.0.0.1"},
             start_new_session=True,
         )
+        self.meet_sandboxes(sandboxes)
+        self.port = free_port()
+        self.portal = f"http://127.0.0.1:{self.port}"
+        self.trapper = Trapper(settings.SIAM_HOME)
+        self.heal()
+        wait_for(self._answers, 30, "the portal does not answer")
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        beats = tuple(f"beat {number}" for number in range(1, self.schedulers + 1))
+        return ("web",) if self.setup == "embedded" else ("web", *beats, "worker")
+
+    def heal(self) -> list[str]:
+        """Start again whatever is not there; the names."""
+        gone = [name for name in self.roles if not is_alive(self.members.get(name, 0))]
+        for name in gone:
+            self.members[name] = self._bear(name)
+        return gone
+
+    def _bear(self, name: str) -> int:
+        role = name.split(maxsplit=1)[0]
+        schedule = str(settings.SIAM_HOME / name.replace(" ", "-"))
+        arguments = {"web": {"port": self.port}, "beat": {"schedule": schedule}, "worker": {"processes": POOL}}[role]
+        assert self._nursery is not None and self._nursery.stdin is not None and self._nursery.stdout is not None
+        told = {"name": role, "arguments": arguments, "claim_seconds": self.claim_seconds}
+        self._nursery.stdin.write(json.dumps(told) + "\n")
+        self._nursery.stdin.flush()
+        line = self._nursery.stdout.readline()
+        if not line:
+            raise StageBroken(f"no process can be started any more; see {settings.SIAM_HOME}")
+        return int(line)
+
+    def _answers(self) -> bool:
+        with socket.socket() as door:
+            return door.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def kill(self, chance: random.Random) -> str:
+        """One of them at random, as a whole or, of a worker, one process of its pool."""
+        name = chance.choices(self.roles, [6 if role == "worker" else 1 for role in self.roles])[0]
+        pool = self.pool() if name == "worker" else []
+        if pool and chance.random() < 0.8:
+            # Celery itself puts a new one in its place.
+            send(chance.choice(pool), signal.SIGKILL)
+            return "a process of the worker's pool"
+        self.end(name)
+        return "the portal" if self.setup == "embedded" else name
+
+    def pool(self) -> list[int]:
+        """The processes that work for the worker."""
+        command = ["ps", "-o", "pid=", "--ppid", str(self.members["worker"])]
+        return [int(one) for one in subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()]
+
+    def wait_until_staffed(self) -> None:
+        """Until the worker, if there is one, has its processes: those of one that is starting are met at nothing."""
+        if "worker" in self.roles:
+            wait_for(lambda: not self.heal() and len(self.pool()) >= POOL, 30, "the worker does not start")
+
+    def end(self, name: str) -> None:
+        """Kill one with all that it started, and wait until it is gone."""
+        process = self.members.pop(name, 0)
+        if is_alive(process):
+            try:
+                os.killpg(process, signal.SIGKILL)
+            except ProcessLookupError:
+                # Newly born, it has no group of its own yet.
+                send(process, signal.SIGKILL)
+            wait_for(lambda: not is_alive(process), 10, f"{name} does not die")
 
     def stop(self) -> None:
-        for process in (self.worker, *self.beside):
-            if process is not None and process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        for name in list(self.members):
+            self.end(name)
+        if self._nursery is not None:
+            self._nursery.kill()
+            self._nursery.wait()
         super().stop()
 
 
-def _children(pid: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in found.stdout.split()]
+def is_alive(process: int) -> bool:
+    """Whether it exists and is no zombie."""
+    try:
+        with open(f"/proc/{process}/stat") as stat:
+            return bool(process) and stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def send(process: int, number: int) -> None:
+    """A signal to one process, which may be gone by now."""
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        return
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on, and that no caller gets as its own end while we are away."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as door:
+            if door.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+def wait_for(check: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Until ``check`` is true. Raises StageBroken when the time is up."""
+    end = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > end:
+            raise StageBroken(f"{otherwise}; see {settings.SIAM_HOME}")
+        time.sleep(0.02)

@@ -1,0 +1,3 @@
+from tests.sync.services.conftest import stage
+
+__all__ = ["stage"]
