@@ -26,7 +26,7 @@ from .snapshot import ExternalRef, Value
 from .work import Do, Ended, Look, Recover, Work
 
 log = logging.getLogger(__name__)
-SETTLING_MARGIN = 2.0
+SETTLING_MARGIN = 5.0
 READ_AHEAD = 50
 CREATIONS = ("create", "follow-up")
 
@@ -87,7 +87,6 @@ def _is_our_echo(link: LinkRow) -> bool:
 
 
 def _recover(store: Store, link: LinkRow, intent: IntentRow, now: datetime) -> Recover:
-    lag = store.manners(link).index_lag_seconds
     return Recover(
         link_id=str(link.pk),
         intent_id=intent.pk,
@@ -97,9 +96,16 @@ def _recover(store: Store, link: LinkRow, intent: IntentRow, now: datetime) -> R
         fields=intent.fields,
         since=link.change_cursor or None,
         earlier=own_writes(store, link),
-        is_settled_by_now=now >= intent.created_at + timedelta(seconds=lag + SETTLING_MARGIN),
+        is_settled_by_now=now >= settled_at(store, link, intent),
         stepwise=frozenset(key.split("=", 1)[1] for key in intent.agreed if key.startswith(f"{STATUS}=")),
     )
+
+
+def settled_at(store: Store, link: LinkRow, intent: IntentRow) -> datetime:
+    """From when on not finding what was written means that it is not there (INV-15): only a search for a new ticket
+    asks an index; what is on a known ticket is read from it, once a call that was cut can no longer be under way."""
+    lag = store.manners(link).index_lag_seconds if intent.slot in CREATIONS else 0.0
+    return intent.created_at + timedelta(seconds=lag + SETTLING_MARGIN)
 
 
 def ref_of(link: LinkRow) -> ExternalRef:

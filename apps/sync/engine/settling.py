@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..crashpoints import reached
-from .deciding import ref_of
+from .deciding import ref_of, settled_at
 from .holding import hold_delivery, hold_for_failure
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import IntentRow, IntentState, LinkRow, LinkState, Store
@@ -163,7 +163,9 @@ def _settle_recovery(store: Store, link: LinkRow, work: Recover, recovered: Reco
     """An outcome is known now: applied counts as done, absent lets the lane plan the step again."""
     intent = store.intent(work.intent_id)
     if recovered.outcome is None:
-        link.due_at = now + timedelta(seconds=UNSETTLED_DELAY)
+        # Once an answer can be had, and not in a day because the clock went back by one (F56).
+        rest = (settled_at(store, link, intent) - now).total_seconds()
+        link.due_at = now + timedelta(seconds=min(max(rest, UNSETTLED_DELAY), LONGEST_DELAY))
         store.save(link, "due_at")
         return
     link.due_at = now

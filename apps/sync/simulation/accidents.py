@@ -1,0 +1,301 @@
+"""What goes wrong: in systems, on the way of webhooks, and in the portal itself."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ..connectors.base import ConnectorError
+from ..engine.hearing import accept_notice
+from ..engine.snapshot import ExternalRef, NoticeHint
+from .memory import Killed, StoreDown
+from .people import edit_there, publish, remote, resume
+from .words import BOT
+
+if TYPE_CHECKING:
+    from .world import Notice, World
+
+
+# --- In the systems ---------------------------------------------------------------------------------------------------
+
+
+def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
+    """Something happens to one ticket that no connector can help."""
+    found = remote(world, a, b)
+    if found is None:
+        return None
+    system, ticket = found
+    kind = TROUBLES[c % len(TROUBLES)]
+    names, name = system.profile.fields, system.profile.name
+    if kind == "status":
+        # A status is renamed: what stood there reads differently, and the rules do not know it.
+        field = names["status"]
+        if ticket.fields[field] == system.profile.final:
+            return None
+        try:
+            system.statuses.setdefault("Odd", tuple(system.profile.statuses))
+            here = str(ticket.fields[field])
+            system.statuses[here] = (*system.statuses.get(here, ()), "Odd")
+            system.edit(ticket, {field: "Odd"}, by="administrator")
+        except ConnectorError:
+            return None
+        ticket.odd.add(21)
+        return f"the status of {ticket.id} is renamed"
+    if kind == "move" and system.profile.moves:
+        ticket.odd.add(17)
+        system.set_flags(ticket, key=f"NEW-{ticket.id}")
+        return f"{ticket.id} moves to another project"
+    if kind == "comment" and ticket.comments:
+        ticket.odd.add(41)
+        place = c // 16 % len(ticket.comments)
+        body = None if c % 3 else ticket.comments[place].body + " edited"
+        system.edit_comment(ticket, place, body)
+        return f"a comment on {ticket.id} is {'rewritten' if body else 'taken away'}"
+    if kind == "merge" and system.profile.merges:
+        others = [one for one in system.tickets.values() if one is not ticket and not one.merged_into]
+        others = [one for one in others if not (one.is_deleted or one.is_hidden or system.is_closed(one))]
+        if not others or any(one.merged_into == ticket.id for one in system.tickets.values()):
+            return None
+        system.set_flags(ticket, merged_into=others[c // 16 % len(others)].id)
+        return f"{ticket.id} is merged into {ticket.merged_into}"
+    flags = {"delete": "is_deleted", "hide": "is_hidden", "refuse": "is_refused", "poison": "is_poisoned"}
+    if kind in flags:
+        system.set_flags(ticket, **{flags[kind]: True})
+        return f"{ticket.id} of {name}: {flags[kind]}"
+    if kind == "revert":
+        ticket.reverting.add(list(names.values())[c // 16 % len(names)])
+        return f"a rule puts {sorted(ticket.reverting)} of {ticket.id} back"
+    return None
+
+
+TROUBLES = (
+    "status", "move", "comment", "merge", "delete", "hide", "refuse", "poison", "revert", "comment", "move", "merge",
+)  # fmt: skip
+
+
+def heal_ticket(world: "World", a: int, b: int, _c: int) -> str | None:
+    """It is there again, allowed again, well again."""
+    system = list(world.systems.values())[a % len(world.systems)]
+    ill = [
+        one
+        for one in system.tickets.values()
+        if one.is_deleted or one.is_hidden or one.is_refused or one.is_poisoned or one.reverting
+    ]
+    if not ill:
+        return None
+    ticket = ill[b % len(ill)]
+    make_well(world, system.name, ticket.id)
+    return f"{ticket.id} is restored"
+
+
+def make_well(world: "World", name: str, ticket_id: str) -> None:
+    system = world.systems[name]
+    ticket = system.tickets[ticket_id]
+    ticket.reverting.clear()
+    system.set_flags(ticket, is_deleted=False, is_hidden=False, is_refused=False, is_poisoned=False)
+
+
+def trouble_system(world: "World", a: int, b: int, c: int) -> str | None:
+    """Something happens to a whole system."""
+    system = list(world.systems.values())[a % len(world.systems)]
+    kind = b % 6
+    if kind in (0, 1):
+        system.token += 1
+        return f"the token of {system.name} expires"
+    if kind == 2:
+        system.is_revoked = True
+        return f"the token of {system.name} is revoked"
+    if kind == 3:
+        # A clock may be minutes off for ever; backwards it goes by seconds only, which is what overlaps are for.
+        system.skew = world.skews[system.name] + (-7.0, 0.0, 7.0)[c % 3]
+        return f"the clock of {system.name} is {system.skew:+.0f} seconds off"
+    if kind == 4:
+        lost = list(system.profile.statuses)[c % len(system.profile.statuses)]
+        system.statuses = {name: tuple(one for one in ways if one != lost) for name, ways in system.statuses.items()}
+        return f"nothing leads to {lost} in {system.name} any more"
+    system.statuses = dict(system.profile.statuses)
+    return f"the workflow of {system.name} is as it was"
+
+
+def act_as_us(world: "World", a: int, b: int, c: int) -> str | None:
+    """A rule of the system, or a person, edits with our account (F23, F24)."""
+    told = edit_there(world, a, b, c, BOT)
+    found = remote(world, a, b)
+    if told is not None and found is not None:
+        found[1].odd.add(23 + (c >> 8) % 2)
+    return told
+
+
+# --- Webhooks ---------------------------------------------------------------------------------------------------------
+
+
+def notice_comes(world: "World", a: int, b: int, _c: int) -> str | None:
+    if not world.notices:
+        return None
+    place = a % len(world.notices) if b % 3 == 0 else 0
+    notice = world.notices.pop(place)
+    if place:
+        world.coverage.hit(26, "notice", world.systems[notice.connection.pk].profile.name)
+    return deliver(world, notice)
+
+
+def deliver(world: "World", notice: "Notice") -> str:
+    """One webhook at the portal's door: answered with success only after it is stored (INV-1)."""
+    connection = notice.connection
+    versions = {notice.ref.id: notice.version} if notice.version else {}
+    hint = NoticeHint(notice.delivery_id, (notice.ref,), versions=versions)
+    try:
+        accept_notice(world.port, connection, hint, now=world.portal_now())
+    except (StoreDown, Killed):
+        notice.attempts += 1
+        tries = world.systems[connection.pk].profile.retries_notices
+        world.unsubscribed[connection.pk] = world.unsubscribed.get(connection.pk, 0) + 1
+        if notice.attempts <= tries:
+            world.notices.append(notice)
+        return f"{notice.delivery_id} of {connection.pk} is refused and comes again {notice.attempts <= tries}"
+    world.unsubscribed.pop(connection.pk, None)
+    if len(world.delivered) > 20:
+        del world.delivered[0]
+    world.delivered.append(notice)
+    return f"{notice.delivery_id} of {connection.pk} tells of {notice.ref.id}"
+
+
+def trouble_notices(world: "World", a: int, b: int, c: int) -> str | None:
+    """A webhook is doubled, lost, replayed, or about nothing."""
+    kind = c % 4
+    if kind < 2 and world.notices:
+        place = a % len(world.notices)
+        notice = world.notices[place]
+        name = world.systems[notice.connection.pk].profile.name
+        if kind:
+            del world.notices[place]
+            world.coverage.hit(27, "notice", name)
+            return f"{notice.delivery_id} of {notice.connection.pk} is lost"
+        world.coverage.hit(25, "notice", name)
+        return deliver(world, notice) + ", and will come again"
+    if kind == 2 and world.delivered:
+        notice = world.delivered[a % len(world.delivered)]
+        world.coverage.hit(31, "notice", world.systems[notice.connection.pk].profile.name)
+        return deliver(world, notice) + ", again"
+    connection = list(world.store.connections.values())[a % len(world.systems)]
+    world.coverage.hit(28, "notice", world.systems[connection.pk].profile.name)
+    try:
+        hint = NoticeHint(f"x{b}", (ExternalRef(f"{connection.pk}-9{b % 9}", ""),))
+        accept_notice(world.port, connection, hint, now=world.portal_now())
+    except StoreDown:
+        pass
+    return f"a webhook of {connection.pk} names a ticket that does not exist"
+
+
+# --- In the portal ----------------------------------------------------------------------------------------------------
+
+
+def kill_worker(world: "World", a: int, b: int, _c: int) -> str | None:
+    """A worker dies between two requests; the one under way may still arrive."""
+    if not world.workers:
+        return None
+    worker = world.workers.pop(a % len(world.workers))
+    waiting = [errand for errand in worker.errands if errand.call is not None]
+    sent = b % 2 and waiting and worker.lease.is_held()
+    if sent:
+        errand = waiting[b % len(waiting)]
+        world.at_work = (worker, errand)
+        world.serve(worker.connection, errand.call, 1023)  # type: ignore[arg-type]
+    worker.give_up()
+    world.coverage.hit(50, "call")
+    return f"a worker of {worker.connection.pk} is killed{', its request was sent' if sent else ''}"
+
+
+def kill_portal(world: "World", _a: int, _b: int, _c: int) -> str | None:
+    if not world.workers and not world.polls:
+        return None
+    for worker in world.workers:
+        worker.give_up()
+    world.workers.clear()
+    world.polls.clear()
+    world.coverage.hit(50, "poll")
+    return "the whole portal is killed and started again"
+
+
+def freeze_worker(world: "World", a: int, _b: int, _c: int) -> str | None:
+    awake = [worker for worker in world.workers if not worker.frozen]
+    if not awake:
+        return None
+    worker = awake[a % len(awake)]
+    worker.frozen = True
+    world.coverage.hit(51, "call")
+    return f"a worker of {worker.connection.pk} stands still"
+
+
+def thaw_worker(world: "World", a: int, _b: int, _c: int) -> str | None:
+    frozen = [worker for worker in world.workers if worker.frozen]
+    if not frozen:
+        return None
+    worker = frozen[a % len(frozen)]
+    worker.frozen = False
+    return f"a worker of {worker.connection.pk} goes on"
+
+
+def trouble_database(world: "World", a: int, _b: int, _c: int) -> str | None:
+    if world.store.is_read_only or a % 4:
+        return None
+    world.store.is_read_only = True
+    world.coverage.hit(55, "portal")
+    return "the database is read-only"
+
+
+def mend_database(world: "World", _a: int, _b: int, _c: int) -> str | None:
+    if not world.store.is_read_only:
+        return None
+    world.store.is_read_only = False
+    return "the database can be written again"
+
+
+def trouble_clock(world: "World", a: int, _b: int, _c: int) -> str:
+    world.clock_error = (0.0, 90.0, -90.0, 3600.0, -3600.0, 86400.0, -86400.0)[a % 7]
+    world.coverage.hit(56, "portal")
+    return f"the portal's clock is {world.clock_error:+.0f} seconds off"
+
+
+def trouble_rules(world: "World", a: int, b: int, c: int) -> str | None:
+    """Rules become stricter or what they were; a connection is paused or goes on (F58, F59)."""
+    from .world import loosened, tightened
+
+    connection = list(world.store.connections.values())[a % len(world.systems)]
+    kind = b % 4
+    if kind == 0 and connection.state == "active":
+        world.store.update(connection, state="paused")
+        world.coverage.hit(58, "portal")
+        return f"{connection.pk} is paused"
+    if connection.state != "active":
+        resume(world, connection)
+        return f"{connection.pk} goes on"
+    if kind == 1:
+        publish(world, connection, tightened(connection.rules, c))
+        world.coverage.hit(58, "portal")
+        return f"the rules of {connection.pk} become stricter"
+    publish(world, connection, loosened(connection.rules, world.plain_rules[connection.pk]))
+    world.coverage.hit(59, "portal")
+    return f"the rules of {connection.pk} are as they were"
+
+
+def sweep(world: "World", a: int, _b: int, _c: int) -> str | None:
+    """Mark the links of a connection to be compared as a whole."""
+    connection = list(world.store.connections.values())[a % len(world.systems)]
+    marked = sweep_connection(world, connection.pk)
+    return f"{marked} tickets of {connection.pk} are to be compared as a whole" if marked else None
+
+
+def sweep_connection(world: "World", pk: str) -> int:
+    marked, now = 0, world.portal_now()
+    for link in list(world.store.links_of[pk].values()):
+        if link.state == "linked" and link.intake_hold is None:
+            world.store.update(link, look_wanted=link.look_wanted + 1, compare_wanted=True, swept_at=now)
+            marked += 1
+    return marked
+
+
+def time_goes_by(world: "World", a: int, _b: int, _c: int) -> str:
+    seconds = (5.0, 20.0, 60.0, 600.0, 3600.0)[a % 5]
+    if any(not worker.frozen for worker in world.workers):
+        seconds = min(seconds, 20.0)
+    world.pass_time(seconds)
+    return f"{timedelta(seconds=seconds)} go by"

@@ -1,0 +1,155 @@
+"""The hub in memory: tickets, their journals, comments and files."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..engine.deliver import HubEvent
+from ..engine.ports import FileMissing, HubRefused, LinkRow
+from ..engine.rules import View
+from ..engine.snapshot import Attachment, Fields, Upload, Value
+from .memory import Memory
+from .rows import Entry, Said, SimulatedTicket
+from .words import HUB_CHOICES, LONGEST_TITLE, PORTAL
+
+
+class MemoryHub(Memory):
+    """The hub's side of the store (see the port ``Hub``)."""
+
+    largest_attachment = 400
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tickets: dict[str, SimulatedTicket] = {}
+        self.said: dict[str, Said] = {}
+        self.paired: dict[str, dict[str, str]] = {}
+        """Link → id of the hub's comment or file → its id in the system."""
+        self.watch: Any = None
+        """Who is told of every journal entry."""
+
+    # --- Reading ------------------------------------------------------------------------------------------------------
+
+    def lock_ticket(self, link: LinkRow) -> None:
+        """One statement at a time runs here: the end of the journal stays where it is by itself."""
+
+    def last_seq(self, link: LinkRow) -> int:
+        return self.tickets[link.ticket_id].last_seq
+
+    def hub_fields(self, link: LinkRow) -> Fields:
+        return self.tickets[link.ticket_id].fields
+
+    def view(self, ticket_id: Any) -> View:
+        ticket = self.tickets[ticket_id]
+        return {**ticket.fields, "reference": ticket_id, "opened_by": ticket.opened_by}
+
+    def events_after(self, link: LinkRow, seq: int, most: int | None = None) -> list[HubEvent]:
+        journal = self.tickets[link.ticket_id].journal
+        paired = self.paired[link.pk]
+        part = journal[seq:] if most is None else journal[seq : seq + most]
+        return [entry.read_by(link.connection.owner, paired) for entry in part]
+
+    def as_kept(self, field: str, value: Value) -> Any:
+        text = "" if value is None else str(value)
+        if field in HUB_CHOICES and text not in HUB_CHOICES[field]:
+            raise HubRefused(f"{field}: {text!r} is not one of {', '.join(HUB_CHOICES[field])}")
+        if field == "title" and (not text.strip() or len(text) > LONGEST_TITLE):
+            raise HubRefused(f"title: a ticket needs one of at most {LONGEST_TITLE} characters")
+        return text
+
+    def upload(self, attachment_id: str) -> Upload:
+        file = self.said[attachment_id]
+        if file.sha256 == "":
+            raise FileMissing(file.body)
+        return Upload(file.body, file.content_type, file.size or 0, file.sha256, Path(file.sha256))
+
+    # --- Writing for a link -------------------------------------------------------------------------------------------
+
+    def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str) -> None:
+        kept = {field: self.as_kept(field, value) for field, value in values.items()}
+        ticket = self.add_ticket(self.next_ticket_id(), link.connection.owner, kept, at, (link.connection.pk, ref))
+        link.ticket_id = ticket.pk  # type: ignore[misc]
+
+    def next_ticket_id(self) -> str:
+        raise NotImplementedError
+
+    def receive(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, author: str) -> None:
+        self.change(link.ticket_id, values, at=at, origin=link.connection.pk, ref=ref)
+
+    def comment(self, link: LinkRow, body: str, *, audience: str, at: datetime, ref: str, author: str) -> Any | None:
+        said = Said("", body, author, link.connection.owner, audience)
+        return self.say(link.ticket_id, said, at=at, origin=link.connection.pk, ref=ref)
+
+    def attach(
+        self, link: LinkRow, file: Attachment, place: Path, *, audience: str, at: datetime, ref: str, author: str
+    ) -> Any | None:
+        content = place.read_bytes()
+        if not file.file_name.strip():
+            raise HubRefused("attachment: the file has no name")
+        kept = Said(
+            "", file.file_name, author, link.connection.owner, audience, size=len(content), sha256=content.decode()
+        )
+        kept.content_type = file.content_type
+        return self.say(link.ticket_id, kept, at=at, origin=link.connection.pk, ref=ref)
+
+    def note(self, link: LinkRow, text: str, *, now: datetime) -> None:
+        if link.ticket_id is not None:
+            self._append(self.tickets[link.ticket_id], now, "noted", text=text)
+
+    # --- Writing, by anybody ------------------------------------------------------------------------------------------
+
+    def add_ticket(
+        self, pk: str, owner: str, values: Mapping[str, Any], at: datetime, source: tuple[str, str] = (PORTAL, "")
+    ) -> SimulatedTicket:
+        fields = {"title": "", "status": "new", "priority": "medium", "assignee": "", "custom.site": "", **values}
+        ticket = SimulatedTicket(pk, owner, fields)
+        self.put(self.tickets, pk, ticket)
+        opened = {name: (None, value) for name, value in fields.items() if value != ""}
+        self._append(ticket, at, "opened", changes=opened, source=source)
+        return ticket
+
+    def change(self, ticket_id: str, values: Mapping[str, Any], *, at: datetime, origin: str, ref: str = "") -> bool:
+        """Append one entry with from and to of each field that differs; False when nothing does, or it is known."""
+        ticket = self.tickets[ticket_id]
+        if ref and (origin, ref) in ticket.refs:
+            return False
+        kept = {name: self.as_kept(name, value) for name, value in values.items()}
+        before = ticket.fields
+        changes = {name: (before.get(name, ""), value) for name, value in kept.items() if before.get(name, "") != value}
+        if not changes:
+            return False
+        self.update(ticket, fields={**before, **kept})
+        self._append(ticket, at, "changed", changes=changes, source=(origin, ref))
+        return True
+
+    def say(self, ticket_id: str, said: Said, *, at: datetime, origin: str, ref: str = "") -> str | None:
+        """Add a comment or file, unless it is known."""
+        ticket = self.tickets[ticket_id]
+        if ref and (origin, ref) in ticket.refs:
+            return None
+        said.id = f"{ticket_id}.{ticket.last_seq + 1}"
+        self.put(self.said, said.id, said)
+        self._append(ticket, at, "said", said=said, source=(origin, ref))
+        return said.id
+
+    def _append(
+        self,
+        ticket: SimulatedTicket,
+        at: datetime,
+        kind: str,
+        *,
+        changes: Mapping[str, tuple[Value, Value]] | None = None,
+        said: Said | None = None,
+        text: str = "",
+        source: tuple[str, str] = (PORTAL, ""),
+    ) -> None:
+        seq = ticket.last_seq + 1
+        entry = Entry(seq, at, changes or {}, *source, kind, said, text)
+        if said is None:
+            entry.event = HubEvent(seq, at, entry.changes, is_opening=kind == "opened")
+        self.update(ticket, last_seq=seq)
+        self.grow(ticket.journal, entry)
+        if source[1]:
+            self.put(ticket.refs, source, seq)
+        if self.watch is not None:
+            self.watch(ticket, entry)

@@ -1,0 +1,346 @@
+"""The whole store in memory: what the simulation lets the engine read and write (see the port ``Store``)."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..engine.claims import CLAIM_SECONDS
+from ..engine.merge import MergeBase
+from ..engine.plan import Conflict
+from ..engine.ports import DELIVERS, IntentState, LinkRow, LinkState, Manners, Parties
+from ..engine.recovery import OPENS_AFTER, PROBE_FIRST, PROBE_LONGEST, backoff
+from ..engine.rules import SyncRules
+from ..engine.snapshot import ExternalRef, Fields, NoticeHint
+from .hub import MemoryHub
+from .rows import SimulatedConflict, SimulatedConnection, SimulatedIntent, SimulatedLink
+
+NONE: Mapping[str, Any] = {}
+
+
+class MemoryStore(MemoryHub):
+    """Links, intents, pairings, conflicts and how connections are. Workers get copies of rows, never the rows."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.clock = clock
+        self.connections: dict[str, SimulatedConnection] = {}
+        self.links: dict[str, SimulatedLink] = {}
+        self.links_of: dict[str, dict[str, SimulatedLink]] = {}
+        self.external: dict[tuple[str, str], str] = {}
+        self.intents: dict[int, SimulatedIntent] = {}
+        self.marks: dict[tuple[str, str], list[int]] = {}
+        self.at_seq: dict[tuple[str, int], list[int]] = {}
+        self.open: dict[str, int] = {}
+        self.unseen: dict[str, dict[int, SimulatedIntent]] = {}
+        self.conflicts: dict[int, SimulatedConflict] = {}
+        self.asked: dict[str, dict[int, SimulatedConflict]] = {}
+        self.notices: dict[tuple[str, str], datetime] = {}
+        self.hears: Any = None
+        """Who is told of saved links and kept cursors."""
+        self._numbers = 0
+
+    def _number(self) -> int:
+        # Like a database's sequence it is never taken back, not even by a restored backup.
+        self._numbers += 1
+        return self._numbers
+
+    def next_ticket_id(self) -> str:
+        return f"T{self._number()}"
+
+    def add_connection(self, connection: SimulatedConnection) -> None:
+        self.connections[connection.pk] = connection
+        self.links_of[connection.pk] = {}
+
+    # --- Claims -------------------------------------------------------------------------------------------------------
+
+    def due(self, connection: SimulatedConnection, now: datetime) -> Iterator[SimulatedLink]:
+        """Links that a worker could take now."""
+        for link in self.links_of[connection.pk].values():
+            if link.due_at > now or (link.claimed_until is not None and link.claimed_until >= now):
+                continue
+            looks = link.look_wanted > link.look_done and link.intake_hold is None and link.external_id != ""
+            owes = (
+                link.delivery_hold is None
+                and link.state in DELIVERS
+                and link.ticket_id is not None
+                and (self.tickets[link.ticket_id].last_seq > link.applied_seq or bool(link.repair))
+            )
+            if looks or owes or (link.pk in self.open and link.state != LinkState.DETACHED):
+                yield link
+
+    def claim(self, connection: SimulatedConnection, *, now: datetime, most: int) -> list[SimulatedLink]:
+        chosen = sorted(self.due(connection, now), key=lambda link: link.due_at)[:most]
+        if not chosen:
+            return []
+        token = f"worker-{self._number()}"
+        with self.atomic():
+            for link in chosen:
+                self.update(link, claimed_by=token, claimed_until=now + timedelta(seconds=CLAIM_SECONDS))
+        return [link.copy() for link in chosen]
+
+    def renew(self, token: str) -> bool:
+        if self.is_read_only:
+            return False
+        until = self.clock() + timedelta(seconds=CLAIM_SECONDS)
+        for link in self.links.values():
+            if link.claimed_by == token:
+                self.update(link, claimed_until=until)
+        return True
+
+    def release(self, link: LinkRow) -> None:
+        row = self.links.get(link.pk)
+        if row is not None and row.claimed_by == link.claimed_by:
+            self.update(row, claimed_by="", claimed_until=None)
+
+    def still_held(self, link: LinkRow) -> LinkRow | None:
+        row = self.links.get(link.pk)
+        return row.copy() if row is not None and row.claimed_by == link.claimed_by else None
+
+    # --- Links --------------------------------------------------------------------------------------------------------
+
+    def save(self, link: LinkRow, *names: str) -> None:
+        row = self.links.get(link.pk)
+        if row is None:
+            return
+        held = link.__dict__
+        if names:
+            values = {name: held[name] for name in names}
+        else:
+            values = {name: held[name] for name in held if name not in KEPT_ELSEWHERE}
+        if self.hears is not None:
+            self.hears.link_saved(row, link, values)
+        if "external_id" in values and values["external_id"] != row.external_id:
+            self._move(row, values["external_id"])
+        self.update(row, **values)
+
+    def _move(self, row: SimulatedLink, external_id: str) -> None:
+        if self.external.get((row.connection.pk, external_id), row.pk) != row.pk:
+            raise ValueError(f"{external_id} has a link already")
+        if row.external_id:
+            self.drop(self.external, (row.connection.pk, row.external_id))
+        self.put(self.external, (row.connection.pk, external_id), row.pk)
+
+    def delete(self, link: LinkRow) -> None:
+        row = self.links.get(link.pk)
+        if row is None:
+            return
+        if row.external_id:
+            self.drop(self.external, (row.connection.pk, row.external_id))
+        for place in (self.links, self.links_of[row.connection.pk], self.open, self.unseen, self.asked, self.paired):
+            self.drop(place, row.pk)
+
+    def exists(self, link: LinkRow) -> bool:
+        return link.pk in self.links
+
+    def poke(self, link_id: Any, now: datetime) -> None:
+        if link_id in self.links:
+            self.update(self.links[link_id], due_at=now)
+
+    def of_external(self, connection: SimulatedConnection, ids: Collection[str]) -> Mapping[str, LinkRow]:
+        found = {}
+        for external_id in ids:
+            pk = self.external.get((connection.pk, external_id))
+            if pk is not None:
+                found[external_id] = self.links[pk].copy()
+        return found
+
+    def add_link(self, connection: SimulatedConnection, ticket_id: Any, *, now: datetime) -> LinkRow | None:
+        if any(link.ticket_id == ticket_id for link in self.links_of[connection.pk].values()):
+            return None
+        seq = self.tickets[ticket_id].last_seq
+        link = SimulatedLink(f"L{self._number()}", connection, ticket_id, LinkState.CREATING, now, now, start_seq=seq)
+        with self.atomic():
+            self._add(link)
+        return link.copy()
+
+    def _add(self, link: SimulatedLink) -> None:
+        self.put(self.links, link.pk, link)
+        self.put(self.links_of[link.connection.pk], link.pk, link)
+        self.put(self.unseen, link.pk, {})
+        self.put(self.asked, link.pk, {})
+        self.put(self.paired, link.pk, {})
+        if link.external_id:
+            self.put(self.external, (link.connection.pk, link.external_id), link.pk)
+
+    def sight(self, connection: SimulatedConnection, ref: ExternalRef, now: datetime) -> bool:
+        if (connection.pk, ref.id) in self.external:
+            return False
+        link = SimulatedLink(f"L{self._number()}", connection, None, LinkState.SIGHTED, now, now)
+        link.external_id, link.key, link.url, link.look_wanted = ref.id, ref.key, ref.url, 1
+        with self.atomic():
+            self._add(link)
+        return True
+
+    def want_look(self, link: LinkRow, version: str = "") -> None:
+        row = self.links[link.pk]
+        count, named = row.look_wanted + 1, version if row.look_wanted == row.look_done else ""
+        self.update(row, look_wanted=count, hint_count=count, hint_version=named)
+
+    # --- Intents ------------------------------------------------------------------------------------------------------
+
+    def open_intent(self, link: LinkRow) -> SimulatedIntent | None:
+        pk = self.open.get(link.pk)
+        return None if pk is None else self.intents[pk].copy()
+
+    def intent(self, pk: Any) -> SimulatedIntent:
+        return self.intents[pk].copy()
+
+    def add_intent(
+        self,
+        link: LinkRow,
+        *,
+        seq: int,
+        slot: str,
+        correlation: str,
+        now: datetime,
+        fields: Fields | None = None,
+        agreed: MergeBase | None = None,
+        rules_number: int = 0,
+        state: IntentState = IntentState.OPEN,
+        note: str = "",
+    ) -> SimulatedIntent:
+        settled_at = None if state is IntentState.OPEN else now
+        made = SimulatedIntent(
+            self._number(), link.pk, seq, slot, correlation, fields or NONE, agreed or NONE, rules_number, state, note,
+            now, settled_at,
+        )  # fmt: skip
+        self.put(self.intents, made.pk, made)
+        self._index(self.marks, (link.pk, correlation), made.pk)
+        self._index(self.at_seq, (link.pk, seq), made.pk)
+        if state is IntentState.OPEN:
+            if link.pk in self.open:
+                raise ValueError("one open intent per link")
+            self.put(self.open, link.pk, made.pk)
+        return made.copy()
+
+    def _index(self, place: dict[Any, list[int]], key: Any, pk: int) -> None:
+        if key not in place:
+            self.put(place, key, [])
+        self.grow(place[key], pk)
+
+    def save_intent(self, intent: SimulatedIntent) -> None:
+        row = self.intents[intent.pk]
+        self.update(row, **intent.__dict__)
+        if intent.state is not IntentState.OPEN and self.open.get(row.link_pk) == row.pk:
+            self.drop(self.open, row.link_pk)
+        unseen = self.unseen.get(row.link_pk)
+        may_come_back = intent.state is IntentState.APPLIED or intent.change_ids
+        if unseen is not None and may_come_back and not intent.is_seen:
+            self.put(unseen, row.pk, row)
+
+    def applied_marks(self, link: LinkRow, seq: int) -> Collection[str]:
+        found = (self.intents[pk] for pk in self.at_seq.get((link.pk, seq), ()))
+        return {one.correlation for one in found if one.state is IntentState.APPLIED}
+
+    def unseen_writes(self, link: LinkRow, marks: Collection[str]) -> list[SimulatedIntent]:
+        found = dict(self.unseen[link.pk])
+        for mark in marks:
+            for pk in self.marks.get((link.pk, mark), ()):
+                found[pk] = self.intents[pk]
+        return [found[pk].copy() for pk in sorted(found)]
+
+    def marks_among(self, link: LinkRow, marks: Collection[str]) -> Collection[str]:
+        return {mark for mark in marks if (link.pk, mark) in self.marks}
+
+    def mark_seen(self, link: LinkRow, marks: Collection[str], before: datetime) -> None:
+        for pk, one in list(self.unseen[link.pk].items()):
+            if one.correlation in marks or (one.settled_at is not None and one.settled_at < before):
+                self.update(one, is_seen=True)
+                self.drop(self.unseen[link.pk], pk)
+
+    def close_open_intents(self, link: LinkRow, note: str, now: datetime) -> None:
+        pk = self.open.get(link.pk)
+        if pk is not None:
+            self.update(self.intents[pk], state=IntentState.ABSENT, settled_at=now, note=note)
+            self.drop(self.open, link.pk)
+
+    def creator_of(self, link: LinkRow, correlation: str) -> Any | None:
+        for other in self.links_of[link.connection.pk].values():
+            if other.pk != link.pk:
+                for pk in self.marks.get((other.pk, correlation), ()):
+                    if self.intents[pk].slot in ("create", "follow-up"):
+                        return other.pk
+        return None
+
+    # --- Pairings and conflicts ---------------------------------------------------------------------------------------
+
+    def paired_comments(self, link: LinkRow) -> Collection[str]:
+        return {there for here, there in self.paired[link.pk].items() if self.said[here].size is None}
+
+    def paired_files(self, link: LinkRow) -> Collection[str]:
+        return {there for here, there in self.paired[link.pk].items() if self.said[here].size is not None}
+
+    def pair_comment(self, link: LinkRow, comment_id: Any, external_id: str) -> None:
+        if comment_id not in self.paired[link.pk]:
+            self.put(self.paired[link.pk], comment_id, external_id)
+
+    pair_file = pair_comment
+
+    def add_conflict(self, link: LinkRow, found: Conflict, *, now: datetime, is_open: bool) -> None:
+        made = SimulatedConflict(
+            self._number(), link.pk, found.key, found.hub_value, found.system_value, found.verdict, is_open
+        )
+        self.put(self.conflicts, made.pk, made)
+        if is_open:
+            self.put(self.asked[link.pk], made.pk, made)
+
+    def close_questions(self, link: LinkRow, keys: Collection[str], now: datetime) -> bool:
+        asked = self.asked[link.pk]
+        closed = [one for one in asked.values() if one.key in keys]
+        for one in closed:
+            self.update(one, is_open=False)
+            self.drop(asked, one.pk)
+        return bool(closed) and not asked
+
+    def manners(self, link: SimulatedLink) -> Manners:
+        return link.connection.manners
+
+    def parties(self, link: SimulatedLink) -> Parties:
+        return link.connection.parties
+
+    # --- Pulses -------------------------------------------------------------------------------------------------------
+
+    def note_success(self, connection: SimulatedConnection, *, now: datetime) -> None:
+        if connection.pulse.failures or connection.pulse.resting_until is not None:
+            self.update(connection.pulse, failures=0, resting_until=None)
+
+    def note_failure(self, connection: SimulatedConnection, detail: str, *, now: datetime, jitter: float) -> None:
+        pulse = connection.pulse
+        self.update(pulse, failures=pulse.failures + 1)
+        if pulse.failures >= OPENS_AFTER:
+            rest = backoff(pulse.failures - OPENS_AFTER, jitter, PROBE_FIRST, PROBE_LONGEST)
+            self.update(pulse, resting_until=now + timedelta(seconds=rest))
+
+    def wait_until(self, connection: SimulatedConnection, until: datetime, detail: str, *, now: datetime) -> None:
+        pulse = connection.pulse
+        if pulse.limited_until is None or pulse.limited_until < until:
+            self.update(pulse, limited_until=until)
+
+    def put_on_hold(self, connection: SimulatedConnection, detail: str, *, now: datetime) -> None:
+        if connection.state == "active":
+            self.update(connection, state="on_hold")
+
+    def cursor(self, connection: SimulatedConnection) -> str | None:
+        return connection.pulse.cursor
+
+    def keep_cursor(self, connection: SimulatedConnection, cursor: str, *, now: datetime) -> None:
+        self.update(connection.pulse, cursor=cursor)
+        if self.hears is not None:
+            self.hears.cursor_kept(connection, cursor)
+
+    def keep_notice(self, connection: SimulatedConnection, hint: NoticeHint, *, now: datetime) -> bool:
+        key = (connection.pk, hint.delivery_id)
+        if key in self.notices:
+            return False
+        self.put(self.notices, key, now)
+        return True
+
+    def ring(self, connection: SimulatedConnection) -> None:
+        """Nobody waits to be woken: the scheduler asks every connection again and again."""
+
+    def rules(self, connection: SimulatedConnection) -> SyncRules | None:
+        return connection.rules
+
+
+KEPT_ELSEWHERE = frozenset({"claimed_by", "claimed_until", "swept_at", "pk", "connection", "created_at"})
+"""Columns that a worker's copy of a link never writes back."""

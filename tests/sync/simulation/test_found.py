@@ -1,0 +1,134 @@
+"""What the simulation found in the engine, each as a story of a few lines (the seeds that told it are gone)."""
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from apps.sync.engine.deciding import decide_work
+from apps.sync.engine.hearing import accept_changed, accept_notice
+from apps.sync.engine.ports import IntentState, LinkState
+from apps.sync.engine.recovery import Outcome, stored_by
+from apps.sync.engine.settling import settle
+from apps.sync.engine.snapshot import (
+    Attachment,
+    Changed,
+    ExternalRef,
+    NoticeHint,
+    Receipt,
+    RemoteChange,
+    TicketSnapshot,
+    Visibility,
+)
+from apps.sync.engine.work import Look, Looked, Recover, Recovered
+from apps.sync.simulation.faults import Coverage
+from apps.sync.simulation.memory import StoreDown
+from apps.sync.simulation.store import MemoryStore
+from apps.sync.simulation.world import World
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+CLOSED = ExternalRef("7", "OPS-7")
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    world = World("found", Coverage(), kinds=("zendesk", "jira", "jira"), is_plain=True)
+    world.store.watch = world.store.hears = None
+    world.store.add_ticket("T1", "zendesk0", {"title": "#1#"}, NOW)
+    return world.store
+
+
+def linked(store: MemoryStore, **columns: Any):
+    connection = store.connections["zendesk0"]
+    link = store.add_link(connection, "T1", now=NOW)
+    assert link is not None
+    for name, value in {"state": LinkState.LINKED, "external_id": CLOSED.id, "applied_seq": 1, **columns}.items():
+        setattr(link, name, value)
+    store.save(link)
+    return link
+
+
+def claimed(store: MemoryStore):
+    (link,) = store.claim(store.connections["zendesk0"], now=NOW, most=1)
+    return link
+
+
+class TestFormerTickets:
+    """A ticket that was followed up is named again by every overlapping page: it is no new one (INV-4)."""
+
+    @pytest.fixture
+    def followed_up(self, store: MemoryStore) -> MemoryStore:
+        link = linked(store, is_closed=True)
+        intent = store.add_intent(link, seq=2, slot="follow-up", correlation="siam-1", now=NOW)
+        work = Recover(link.pk, intent.pk, "follow-up", None, "siam-1", {}, None, (), is_settled_by_now=True)
+        found = Recovered(Outcome.APPLIED, Receipt(ExternalRef("8", "OPS-8"), "1", "8"))
+        rules = link.connection.rules
+        settle(store, claimed(store), work, found, rules=rules, now=NOW, dice=lambda: 0.5)
+        assert store.links[link.pk].external_id == "8"
+        return store
+
+    def test_a_page_does_not_sight_it(self, followed_up: MemoryStore) -> None:
+        connection = followed_up.connections["zendesk0"]
+        assert accept_changed(followed_up, connection, [Changed(CLOSED, "99")], now=NOW) == 0
+        assert [one.state for one in followed_up.links.values()] == [LinkState.LINKED, LinkState.FORMER]
+
+    def test_a_notice_does_not_either(self, followed_up: MemoryStore) -> None:
+        accept_notice(followed_up, followed_up.connections["zendesk0"], NoticeHint("d1", (CLOSED,)), now=NOW)
+        former = next(one for one in followed_up.links.values() if one.state == LinkState.FORMER)
+        assert former.look_wanted == former.look_done
+
+
+def test_nothing_is_mended_in_a_ticket_that_is_closed_for_good(store: MemoryStore) -> None:
+    linked(store, is_closed=True, repair=["title=subject"])
+    link = claimed(store)
+
+    assert decide_work(store, [link], link.connection.rules, now=NOW) == []
+    assert store.links[link.pk].repair == []
+    assert store.links[link.pk].delivery_hold is None
+
+
+def test_a_placeholder_for_a_file_does_not_go_back_to_the_system_that_has_the_file(store: MemoryStore) -> None:
+    link = linked(store, look_wanted=1)
+    file = Attachment("f1", "big.log", "text/plain", 9000, NOW, "Ana", visibility=Visibility.PUBLIC)
+    change = RemoteChange("1", NOW, "Ana", attachment=file)
+    snapshot = TicketSnapshot(CLOSED, "2", "incident", {}, NOW, NOW)
+    looked = Looked(snapshot, (change,), {}, frozenset({"f1"}))
+    work = Look(link.pk, CLOSED, None, 1, frozenset(), takes_files=True, largest_file=400)
+    settle(store, claimed(store), work, looked, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+
+    (event,) = store.events_after(store.links[link.pk], 1)
+    assert event.comment is not None
+    assert "big.log" in event.comment.body
+    assert event.comment.is_paired
+
+
+@pytest.mark.parametrize(("behind", "wait"), [(0, 5.0), (4, 2.0), (-86_400, 300.0)])
+def test_an_outcome_is_asked_for_again_when_it_can_be_told(store: MemoryStore, behind: int, wait: float) -> None:
+    """And not every other second of a day by which the clock went back (F56)."""
+    link = linked(store)
+    intent = store.add_intent(link, seq=2, slot="comment", correlation="siam-1", now=NOW - timedelta(seconds=behind))
+    work = Recover(link.pk, intent.pk, "comment", CLOSED, "siam-1", {}, None, (), is_settled_by_now=False)
+    (held,) = store.claim(store.connections["zendesk0"], now=NOW, most=1)
+    settle(store, held, work, Recovered(None), rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+
+    assert (store.links[link.pk].due_at - NOW).total_seconds() == wait
+    assert store.intent(intent.pk).state is IntentState.OPEN
+
+
+def test_a_text_that_a_recovered_creation_left_cut_counts_as_cut() -> None:
+    wanted = {"title": "word " * 20}
+
+    assert stored_by(wanted, {"title": ("word " * 20)[:60]}, ()) == {"title": ("word " * 20)[:60]}
+    assert stored_by(wanted, {"title": "another title"}, ()) == {}
+
+
+def test_a_database_that_fails_for_a_moment_parks_no_lane(store: MemoryStore) -> None:
+    link = linked(store, applied_seq=0)
+    store.change("T1", {"title": "#2#"}, at=NOW, origin="")
+    held = claimed(store)
+    store.fuse, store.breaks = 1, StoreDown
+    with contextlib.suppress(StoreDown):
+        decide_work(store, [held], held.connection.rules, now=NOW)
+
+    assert store.links[link.pk].delivery_hold is None
