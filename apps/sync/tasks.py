@@ -1,5 +1,7 @@
 """Background work. A task means "look now": what there is to do is read from the rows (design 3.6)."""
 
+import time
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -9,7 +11,8 @@ from . import services
 from .services import alerting, exchanges, health, operating, sending
 from .services.turns import Turns
 
-ROUNDS_A_TASK = 200
+SECONDS_A_TASK = 2.0
+"""A connection with much to do stands in line again after this, so that polls and other connections get their turn."""
 _turns = Turns()
 
 
@@ -26,11 +29,12 @@ def look_at_journal(ticket_id: str) -> None:
 
 @shared_task(name="wake.connection")
 def work_connection(connection_id: str) -> None:
-    """Round after round of one connection, until nothing is due."""
+    """Round after round of one connection, until nothing is due or others have waited long enough (INV-9)."""
     if not _turns.take(connection_id):
         return
+    end = time.monotonic() + SECONDS_A_TASK
     try:
-        for _ in range(ROUNDS_A_TASK):
+        while time.monotonic() < end:
             connection = services.active_connection(connection_id)
             if connection is None:
                 return
@@ -39,6 +43,7 @@ def work_connection(connection_id: str) -> None:
                 return
     finally:
         _turns.leave(connection_id)
+    work_connection.delay(connection_id)
 
 
 @shared_task(name="sync.work_lanes")

@@ -237,6 +237,7 @@ class TestDescription(ApiTestCase):
         shown = {f"{name}.{field}" for name, schema in answers.items() for field in schema.get("properties", {})}
         telling = re.compile(r"\.(.*(secret|password|token).*|key)$")
         assert {field for field in shown if telling.search(field)} == {
+            "AlertRule.signing_secret",
             "Connection.secrets_held",
             "Connector.secrets_schema",
             "FreshToken.key",
