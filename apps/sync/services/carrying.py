@@ -16,7 +16,7 @@ from ..crashpoints import during, reached
 from ..engine.intake import rewind_snapshot, set_own_aside
 from ..engine.plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from ..engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
-from ..engine.snapshot import Attachment, ExternalRef, Receipt, RemoteChange, TicketSnapshot
+from ..engine.snapshot import Attachment, ExternalRef, Receipt, RemoteChange, TicketSnapshot, Visibility
 from ..engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered, Result, Work
 
 AT_WORK: ContextVar[Work | None] = ContextVar("work", default=None)
@@ -117,7 +117,9 @@ async def _do(connector: Connector, work: Do) -> Done:
     if isinstance(step, UpdateRemote):
         return await _update(connector, work, step, work.ref)
     if isinstance(step, AddRemoteComment):
-        note = Note(step.body, step.visibility, step.author)
+        # Whoever reads the shortened field may read the whole; where comments are never internal it is a public one.
+        is_plain = step.left_over and not connector.capabilities.has_internal_comments
+        note = Note(step.body, Visibility.PUBLIC if is_plain else step.visibility, step.author)
         return Done(await connector.add_comment(work.ref, note, work.correlation))
     assert isinstance(step, AddRemoteAttachment) and work.upload is not None
     return Done(await connector.add_attachment(work.ref, work.upload, work.correlation, step.visibility))

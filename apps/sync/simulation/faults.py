@@ -62,7 +62,7 @@ IN_SYSTEMS = (
     Fault(23, "automation as our account", "a rule of the system edits with our account", ("fetch",)),
     Fault(24, "person as our account", "somebody works with our account", ("fetch",)),
     Fault(33, "clocks differ", "the system's clock is minutes off", ("changed_since",)),
-    Fault(38, "text too long", "a text is longer than the system takes", ("update",), ("jira", "zendesk")),
+    Fault(38, "text too long", "a text is longer than the system takes", ("update",), ("jira", "zendesk", "azure_devops")),
     Fault(41, "comment edited", "a comment is rewritten or taken away after it was copied", ("fetch",)),
 )
 
