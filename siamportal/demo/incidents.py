@@ -39,7 +39,6 @@ STATES = {
 }
 FOLLOWERS = ("infinity-architecture", "global", "mercuri")
 QUIET_SECONDS = 3600.0
-WITH_WORKFLOW = ("jira", "azure_devops")
 COMPARED = ("title", "status", "priority", "impact", "urgency")
 
 
@@ -284,7 +283,7 @@ def _compare_follower(there: dict[str, Any] | None, link: TicketLink, rules: Syn
         if rule.hub == "status" and due:
             # A ticket is made in the system's first status; a workflow may then go over others in between.
             took = took[took.index(due[0]) :] if due[0] in took else took
-            took = due if name in WITH_WORKFLOW and _is_subsequence(due, took) else took
+            took = due if _is_subsequence(due, took) else took
         if due:
             _compare_runs(f"{name} {link} {rule.system}", due, took, outcome)
 

@@ -65,6 +65,8 @@ class ConnectorError(Exception):
     """
 
     is_unknown: bool = False
+    has_moved: bool = False
+    """Whether the ticket is past the version that the write expected, be it that all of it was taken back."""
     change_ids: tuple[str, ...] = ()
 
     def __init__(self, detail: str = "", *, is_unknown: bool | None = None) -> None:
@@ -140,12 +142,12 @@ class Writing:
     """A write under way, as a context. Once a part of it took effect, whatever fails is in doubt (INV-13, INV-17)."""
 
     def __init__(self) -> None:
-        self._has_effect = False
+        self._has_effect = self._has_moved = False
         self.change_ids: tuple[str, ...] = ()
 
     def took_effect(self, *change_ids: str) -> None:
         """A part of the write is in the system, in its change log as ``change_ids`` where these are known."""
-        self._has_effect = True
+        self._has_effect = self._has_moved = True
         self.change_ids += change_ids
 
     def was_taken_back(self) -> None:
@@ -158,6 +160,7 @@ class Writing:
     def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
         if isinstance(problem, ConnectorError):
             problem.is_unknown = problem.is_unknown or self._has_effect
+            problem.has_moved = self._has_moved
             problem.change_ids = self.change_ids
 
 

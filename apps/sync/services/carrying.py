@@ -130,11 +130,15 @@ async def _update(connector: Connector, work: Do, step: UpdateRemote, ref: Exter
     try:
         return Done(await connector.update(ref, step.fields, expected=work.expected, correlation=work.correlation))
     except base.NoRoute as refused:
-        if step.otherwise is None or refused.is_unknown:
+        if step.otherwise is None:
             raise
-    instead = step.otherwise
-    receipt = await connector.update(ref, instead, expected=work.expected, correlation=work.correlation)
-    return Done(receipt, instead)
+        is_begun, has_moved, begun = refused.is_unknown, refused.has_moved, refused.change_ids
+    with base.Writing() as writing:
+        if is_begun:
+            writing.took_effect(*begun)
+        expected = None if has_moved else work.expected
+        receipt = await connector.update(ref, step.otherwise, expected=expected, correlation=work.correlation)
+    return Done(replace(receipt, change_ids=(*begun, *receipt.change_ids)), step.otherwise)
 
 
 async def _look(connector: Connector, work: Look) -> Looked:

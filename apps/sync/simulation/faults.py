@@ -26,6 +26,8 @@ class Fault:
     systems: tuple[str, ...] = SYSTEMS
 
 
+THAT_LIMIT_TEXTS = ("jira", "zendesk", "azure_devops")
+
 ON_THE_WIRE = (
     Fault(1, "create unanswered", "a ticket is created and the answer is lost", ("create",)),
     Fault(3, "addition unanswered", "a comment or file is added and the answer is lost", ("comment", "attachment")),
@@ -62,7 +64,7 @@ IN_SYSTEMS = (
     Fault(23, "automation as our account", "a rule of the system edits with our account", ("fetch",)),
     Fault(24, "person as our account", "somebody works with our account", ("fetch",)),
     Fault(33, "clocks differ", "the system's clock is minutes off", ("changed_since",)),
-    Fault(38, "text too long", "a text is longer than the system takes", ("update",), ("jira", "zendesk", "azure_devops")),
+    Fault(38, "text too long", "a text is longer than the system takes", ("update",), THAT_LIMIT_TEXTS),
     Fault(41, "comment edited", "a comment is rewritten or taken away after it was copied", ("fetch",)),
 )
 
@@ -87,6 +89,8 @@ IN_THE_PORTAL = (
     Fault(58, "rules tightened", "rules change while lanes are full, or the connection pauses", ("portal",), WORLD),
     Fault(59, "rules changed", "other rules come into force while entries wait", ("portal",), WORLD),
 )
+
+THAT_LIMIT_TEXTS = ("jira", "zendesk", "azure_devops")
 
 CATALOG = (*ON_THE_WIRE, *IN_SYSTEMS, *IN_NOTICES, *IN_THE_PORTAL)
 

@@ -20,7 +20,10 @@ from apps.sync.connectors.base import (
     VendorFault,
 )
 from apps.sync.connectors.jira.connector import JiraConnector
+from apps.sync.engine.plan import UpdateRemote
 from apps.sync.engine.snapshot import ExternalRef, Visibility
+from apps.sync.engine.work import Do, Done
+from apps.sync.services.carrying import carry_out
 
 from .jira_site import CLOUD_SECRETS, context, run, site
 
@@ -391,5 +394,24 @@ def test_the_schema_has_what_a_create_screen_and_the_workflow_have(deployment: s
             assert "Duplicate" in bug["resolution"].values
             assert not bug["created"].is_writable
             assert schema.max_attachment_bytes == there.sandbox.settings.upload_limit
+
+    run(work())
+
+
+def test_a_status_without_a_way_becomes_the_one_that_the_rules_name_instead() -> None:
+    """Also where finding out that there is none took steps of its own."""
+
+    async def work() -> None:
+        async with site() as there:
+            made = await there.connector.create(Draft("Bug", {"summary": "New again"}), MARKS[44])
+            done = {"status": "Done", "resolution": "Done"}
+            there_now = await there.connector.update(made.ref, done, expected=None, correlation=MARKS[45])
+            step = UpdateRemote({"status": "To Do"}, {}, {"status": "In Progress"})
+            what = Do("link", 1, step, made.ref, MARKS[46], expected=there_now.version)
+            result = await carry_out(there.connector, what)
+            assert isinstance(result, Done)
+            assert result.instead == {"status": "In Progress"}
+            assert result.receipt.stored["status"] == "In Progress"
+            assert (await there.connector.fetch(made.ref)).fields["status"] == "In Progress"
 
     run(work())

@@ -81,7 +81,8 @@ class Workflow:
             raise self._no_route(walk.at, walk, sorted(known))
         graph = self._graphs.setdefault(issue_type, {})
         start, visited = walk.at, {walk.at}
-        may_finish = DONE in (known.get(walk.target, DONE), known.get(start, ""))
+        # From a finished status, too: another may be closed for good, and the ticket would stay there.
+        may_finish = known.get(walk.target, DONE) == DONE
         for _ in range(LONGEST_WALK):
             graph[walk.at] = {step.to: step.category for step in steps}
             step = _choose(graph, steps, walk, visited, may_finish)
