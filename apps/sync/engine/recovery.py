@@ -119,16 +119,19 @@ def settle_unknown_write(
     correlation: str,
     *,
     told: Collection[str] = (),
+    is_found: bool = False,
     stepwise: Collection[str] = (),
 ) -> Outcome:
     """Whether a field write took effect, whole: each field by sight, by a logged change to its value, or by an entry
-    that is known as ours by its mark or by an id in ``told``.
+    that is known as ours by its mark or by an id in ``told``; or the system itself says so, ``is_found``.
 
     ``since`` holds no change that an earlier write of ours made. A person may have edited afterwards (F4): then the log
     shows our value in between, and the write counts as applied. ``stepwise``: fields that go through several values
-    on their way, of which an entry of ours proves only that the way was begun.
+    on their way, of which an entry of ours proves only that the way was begun, and says nothing of the other fields.
     """
     ours = [change for change in since if change.correlation == correlation or change.id in told]
+    if (ours or is_found) and not set(written) & set(stepwise):
+        return Outcome.APPLIED
 
     def is_there(name: str, value: Value) -> bool:
         if name not in stepwise and any(name in change.fields for change in ours):

@@ -225,7 +225,13 @@ async def _recover_write(connector: Connector, work: Recover, ref: ExternalRef, 
     others = set_own_aside(since, work.earlier).foreign
     ours = [change for change in others if change.correlation == work.correlation or change.id in told]
     outcome = settle_unknown_write(
-        work.fields, snapshot.fields, others, work.correlation, told=told, stepwise=work.stepwise
+        work.fields,
+        snapshot.fields,
+        others,
+        work.correlation,
+        told=told,
+        is_found=found is not None,
+        stepwise=work.stepwise,
     )
     stored = stored_by(work.fields, snapshot.fields, ours)
     return Recovered(outcome, Receipt(snapshot.ref, snapshot.version, ref.id, stored, told))

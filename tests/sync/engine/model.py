@@ -316,7 +316,9 @@ class Portal:
         others = intake.set_own_aside(log, work.earlier).foreign
         told = found.change_ids if found else ()
         mine = tuple(one for one in others if one.correlation == attempt.correlation or one.id in told)
-        outcome = recovery.settle_unknown_write(attempt.fields, snapshot.fields, others, attempt.correlation, told=told)
+        outcome = recovery.settle_unknown_write(
+            attempt.fields, snapshot.fields, others, attempt.correlation, told=told, is_found=found is not None
+        )
         stored = recovery.stored_by(attempt.fields, snapshot.fields, mine)
         return outcome, Receipt(snapshot.ref, snapshot.version, snapshot.ref.id, stored, told)
 
