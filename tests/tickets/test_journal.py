@@ -189,8 +189,7 @@ def test_a_party_from_another_ecosystem_is_refused(desk: Desk) -> None:
         tickets.share(ticket=desk.open(), organization=stranger, actor=desk.lead, at=AT)
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="its test database lies in memory, with one writer at a time")
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_writers_at_once_leave_no_gap_and_no_double() -> None:
     """Numbers are given under the ticket's row lock, so whoever reads up to the last one has read all."""
     desk = Desk()
