@@ -112,6 +112,11 @@ class Outcome(StrEnum):
     ABSENT = "absent"
 
 
+def known_as_ours(since: Sequence[RemoteChange], correlation: str, told: Collection[str]) -> list[RemoteChange]:
+    """The entries of a change log that one write made: by its mark, or by the ids that its system tells."""
+    return [change for change in since if change.correlation == correlation or change.id in told]
+
+
 def settle_unknown_write(
     written: Fields,
     now: Fields,
@@ -129,7 +134,7 @@ def settle_unknown_write(
     shows our value in between, and the write counts as applied. ``stepwise``: fields that go through several values
     on their way, of which an entry of ours proves only that the way was begun, and says nothing of the other fields.
     """
-    ours = [change for change in since if change.correlation == correlation or change.id in told]
+    ours = known_as_ours(since, correlation, told)
     if (ours or is_found) and not set(written) & set(stepwise):
         return Outcome.APPLIED
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .merge import NEVER, OPEN, Agreement, MergeBase
+from .rules import SyncRules
 from .snapshot import Fields, Receipt, Value, reads_same
 
 
@@ -56,6 +57,18 @@ def settle_write(
             not_sticking.append(NotSticking(key, wanted, stored, is_cut=True))
         after[key] = replace(agreement, system=stored)
     return after, tuple(not_sticking)
+
+
+def agree_to_differ(base: MergeBase, changes: Fields, seq: int, rules: SyncRules) -> dict[str, Agreement]:
+    """The merge base when the hub's ``changes`` of journal entry ``seq`` are kept from the system: taken for known, or
+    the next comparison of the whole ticket would write them after all."""
+    after = dict(base)
+    for name, value in changes.items():
+        for rule in rules.of_hub(name):
+            known = after.get(rule.key, NEVER)
+            if seq > known.seq:
+                after[rule.key] = Agreement(value, known.system, seq)
+    return after
 
 
 def settle_intake(base: MergeBase, agreements: Mapping[str, Agreement], seq: int) -> dict[str, Agreement]:

@@ -15,7 +15,7 @@ from ..connectors.http import MAY_WRITE
 from ..crashpoints import during, reached
 from ..engine.intake import rewind_snapshot, set_own_aside
 from ..engine.plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
-from ..engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
+from ..engine.recovery import Failure, FailureKind, Outcome, known_as_ours, settle_unknown_write, stored_by
 from ..engine.snapshot import Attachment, ExternalRef, Receipt, RemoteChange, TicketSnapshot, Visibility
 from ..engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered, Result, Work
 
@@ -223,7 +223,6 @@ async def _recover_write(connector: Connector, work: Recover, ref: ExternalRef, 
     since = await connector.changes(ref, work.since)
     told = found.change_ids if found is not None else ()
     others = set_own_aside(since, work.earlier).foreign
-    ours = [change for change in others if change.correlation == work.correlation or change.id in told]
     outcome = settle_unknown_write(
         work.fields,
         snapshot.fields,
@@ -233,5 +232,5 @@ async def _recover_write(connector: Connector, work: Recover, ref: ExternalRef, 
         is_found=found is not None,
         stepwise=work.stepwise,
     )
-    stored = stored_by(work.fields, snapshot.fields, ours)
+    stored = stored_by(work.fields, snapshot.fields, known_as_ours(others, work.correlation, told))
     return Recovered(outcome, Receipt(snapshot.ref, snapshot.version, ref.id, stored, told))

@@ -12,9 +12,10 @@ from apps.tickets.actor import Actor, Source
 from apps.tickets.services import receive_changes
 
 from ..bases import as_value
-from ..engine.merge import NEVER, Agreement, Verdict
+from ..engine.merge import Agreement, Verdict
 from ..engine.plan import correlation_of
 from ..engine.rules import into_hub
+from ..engine.settle import agree_to_differ
 from ..models import Conflict, Intent, TicketLink
 from ..store import store
 from ..store.rules import published_rules
@@ -80,17 +81,13 @@ def skip_entry(*, link: TicketLink, actor: Actor, at: datetime, reason: str) -> 
 
 
 def _agree_to_differ(link: TicketLink) -> None:
-    """Take the skipped entry's values for known, or the next comparison of the whole ticket would write them again."""
+    """Take the skipped entry's values for known."""
     rules = published_rules(link.connection)
     assert link.ticket is not None
     skipped = link.ticket.events.get(seq=link.applied_seq)
-    base = dict(link.base)
-    for name, (_before, after) in skipped.changes.items():
-        for rule in rules.of_hub(name) if rules else ():
-            held = base.get(rule.key, NEVER)
-            if skipped.seq > held.seq:
-                base[rule.key] = Agreement(as_value(after), held.system, skipped.seq)
-    link.base = base
+    if rules is not None:
+        values = {name: as_value(after) for name, (_before, after) in skipped.changes.items()}
+        link.base = agree_to_differ(link.base, values, skipped.seq, rules)
 
 
 @transaction.atomic

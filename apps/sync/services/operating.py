@@ -22,11 +22,12 @@ from apps.tickets.models import Ticket, TicketEvent
 from apps.tickets.selectors import CUSTOM, read_fields
 from apps.tickets.vocabulary import Category, EventKind, Kind, Priority, Status
 
-from ..bases import as_value, read_base, write_base
+from ..bases import as_value
 from ..connectors.catalog import CONNECTORS
 from ..engine.merge import NEVER, Agreement
 from ..engine.plan import correlation_of
 from ..engine.rules import RuleGap, SyncRules, into_system
+from ..engine.settle import agree_to_differ
 from ..models import Connection, Intent, LaneAct, LaneCharge, TicketLink
 from .lanes import NothingWaits, is_asked, skip_entry
 from .ruling import published_rules
@@ -213,19 +214,14 @@ def _leave_out(link: TicketLink, head: TicketEvent, field: str, rules: SyncRules
         # The ticket is not there yet: it is created as it stands now. Comments in between are entries of their own.
         link.start_seq = link.ticket.last_seq
         return
-    base = dict(read_base(link.merge_base))
     _before, after = head.changes[field]
-    for rule in rules.of_hub(field):
-        known = base.get(rule.key, NEVER)
-        if head.seq > known.seq:
-            base[rule.key] = Agreement(as_value(after), known.system, head.seq)
-    link.merge_base = write_base(base)
+    link.base = agree_to_differ(link.base, {field: as_value(after)}, head.seq, rules)
 
 
 def _agree_with_system(link: TicketLink, field: str, there: Any, rules: SyncRules) -> None:
     """The system keeps its word and the hub its value: the two are the same from now on."""
     assert link.ticket is not None
-    base = dict(read_base(link.merge_base))
+    base = dict(link.base)
     here = as_value(read_fields(link.ticket).get(field, ""))
     for rule in rules.fields:
         if rule.hub != field or not rule.comes_out:
@@ -240,7 +236,7 @@ def _agree_with_system(link: TicketLink, field: str, there: Any, rules: SyncRule
                 f"{field}: {here!r} is what the system had before; add its new word to the rules instead"
             )
         base[rule.key] = Agreement(here, as_value(there), link.ticket.last_seq)
-    link.merge_base = write_base(base)
+    link.base = base
 
 
 def _free(link: TicketLink, field: str, actor: Actor, at: datetime) -> None:

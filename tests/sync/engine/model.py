@@ -315,7 +315,7 @@ class Portal:
             return Outcome.APPLIED, Receipt(snapshot.ref, snapshot.version, snapshot.ref.id, stored)
         others = intake.set_own_aside(log, work.earlier).foreign
         told = found.change_ids if found else ()
-        mine = tuple(one for one in others if one.correlation == attempt.correlation or one.id in told)
+        mine = recovery.known_as_ours(others, attempt.correlation, told)
         outcome = recovery.settle_unknown_write(
             attempt.fields, snapshot.fields, others, attempt.correlation, told=told, is_found=found is not None
         )
