@@ -77,7 +77,7 @@ class Stage:
 
     def stop(self) -> None:
         """Stop everything that was started; a further Ctrl-C meanwhile leaves nobody behind either."""
-        with _signals_held_back():
+        with _signals_held_back(is_ending=True):
             self._stop()
 
     def _stop(self) -> None:
@@ -94,8 +94,12 @@ class Stage:
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Ctrl-C waits: between the start of a process and our note of it, nobody would know whom to stop."""
+def _signals_held_back(*, is_ending: bool = False) -> Iterator[None]:
+    """Ctrl-C waits: between the start of a process and our note of it, nobody would know whom to stop.
+
+    ``is_ending``: what it asks for is under way, and it is not heard again; a launcher passes on what the terminal
+    sends to both.
+    """
     came: list[int] = []
     former = {number: signal.signal(number, lambda caught, _frame: came.append(caught)) for number in STOPPING}
     try:
@@ -103,7 +107,7 @@ def _signals_held_back() -> Iterator[None]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-    if came:
+    if came and not is_ending:
         raise KeyboardInterrupt
 
 
