@@ -14,9 +14,12 @@ from apps.access.principal import Principal
 from .models import (
     Alert,
     AlertRule,
+    Brake,
+    BrakeAnswer,
     Conflict,
     Connection,
     Exchange,
+    GraveAct,
     LaneAct,
     LaneCharge,
     Notice,
@@ -50,6 +53,10 @@ def _of_link(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySe
     return rows.filter(_reach(principal, level, "link__connection__"))
 
 
+def _of_brake(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[Any]:
+    return rows.filter(_reach(principal, level, "brake__connection__"))
+
+
 def _owners_only(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[Any]:
     return rows.filter(connection__organization__in=principal.where(CONNECTION, level))
 
@@ -72,6 +79,9 @@ declare(TicketLink, resource=CONNECTION, title="links", rows=_of_connection)
 declare(Conflict, resource=CONNECTION, title="conflicts", rows=_of_link)
 declare(LaneAct, resource=CONNECTION, title="acts on lanes", rows=_of_link)
 declare(LaneCharge, resource=CONNECTION, title="charges of lanes", rows=_of_link)
+declare(Brake, resource=CONNECTION, title="brakes", rows=_of_connection)
+declare(BrakeAnswer, resource=CONNECTION, title="answers about brakes", rows=_of_brake)
+declare(GraveAct, resource=CONNECTION, title="grave acts", rows=_of_connection)
 declare(PulseSample, resource=CONNECTION, title="samples", rows=_of_connection)
 declare(Notice, resource=CONNECTION, title="notices", rows=_of_connection)
 declare(Exchange, resource=CONNECTION, title="exchanges", rows=_owners_only)

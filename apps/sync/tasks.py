@@ -8,7 +8,7 @@ from django.utils import timezone
 from apps.tickets.models import Ticket
 
 from . import services
-from .services import alerting, exchanges, health, operating, sending
+from .services import alerting, braking, exchanges, health, operating, sending
 from .services.turns import Turns
 
 SECONDS_A_TASK = 2.0
@@ -88,6 +88,7 @@ def take_samples() -> None:
 def look_for_alerts() -> None:
     """Raise what is to be told and note what is over; what is due is sent apart, so that it cannot stop the looking."""
     operating.end_charges()
+    braking.end_spent_brakes(now=timezone.now())
     alerting.look_for_alerts(now=timezone.now())
     send_alerts.delay()
 
@@ -100,7 +101,8 @@ def send_alerts() -> None:
 
 @shared_task(name="sync.prune")
 def prune() -> None:
-    """Remove what is kept for a while only: calls, samples, alerts that are over."""
+    """Remove what is kept for a while only: calls, samples, alerts that are over, grave acts of everyday."""
     exchanges.prune_exchanges(now=timezone.now())
     health.prune_samples(now=timezone.now())
     alerting.prune_alerts(now=timezone.now())
+    braking.prune_grave_acts(now=timezone.now())

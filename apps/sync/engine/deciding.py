@@ -5,7 +5,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from .braking import Braked, brake, hold_for_brake, note
 from .deliver import STATUS, HubEvent, coalesce, plan_creation, plan_event, plan_for_closed, rewind
+from .grave import grave_in_system
 from .holding import hold_delivery, hold_for_failure, hold_for_rules
 from .intake import OwnWrite
 from .merge import Agreement
@@ -143,20 +145,35 @@ def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do
         try:
             planned = _next_delivery(store, link, rules)
             if planned is None:
-                mending = _mend(store, link, rules)
+                mending = _mend(store, link, rules, now)
                 return _intend(store, link, link.applied_seq, mending, rules, now) if mending else None
+            event, delivery = planned
+            steps = _open_steps(store, link, event.seq, delivery.steps)
+            _brake(store, link, steps[:1], rules, now, is_by_hand=event.is_by_hand)
         except (RuleGap, ExpressionFailed) as gap:
             hold_for_rules(store, link, gap, now=now)
             return None
-        event, delivery = planned
-        steps = _open_steps(store, link, event.seq, delivery.steps)
+        except Braked as braked:
+            hold_for_brake(store, link, braked, now=now)
+            return None
         if steps:
             ends = None if len(steps) > 1 or delivery.withheld else Ended(event.seq, delivery.agreements)
             return _intend(store, link, event.seq, steps[0], rules, now, ends)
         _pass_over(store, link, event.seq, delivery, rules, now)
 
 
-def _mend(store: Store, link: LinkRow, rules: SyncRules) -> UpdateRemote | None:
+def _brake(
+    store: Store, link: LinkRow, steps: Sequence[Step], rules: SyncRules, now: datetime, *, is_by_hand: bool = False
+) -> None:
+    """Judge what is grave about the next step, and count it with the intent. Raises Braked."""
+    for step in steps:
+        if isinstance(step, UpdateRemote):
+            grave = grave_in_system(step.agreements, link.base, rules, is_by_hand=is_by_hand)
+            brake(store, link, grave, now=now)
+            note(store, link, grave, now=now)
+
+
+def _mend(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> UpdateRemote | None:
     """Write fields again that a whole-ticket comparison found missing in the system, once the lane is empty."""
     if not link.repair or not link.external_id:
         return None
@@ -173,9 +190,11 @@ def _mend(store: Store, link: LinkRow, rules: SyncRules) -> UpdateRemote | None:
             here = fields.get(rule.hub, "")
             written[rule.system] = into_system(rule, here).value
             agreements[rule.key] = Agreement(here, written[rule.system], link.applied_seq)
+    mending = UpdateRemote(written, agreements)
+    _brake(store, link, [mending], rules, now)
     link.repair = []
     store.save(link, "repair")
-    return UpdateRemote(written, agreements) if written else None
+    return mending if written else None
 
 
 def _next_delivery(store: Store, link: LinkRow, rules: SyncRules) -> tuple[HubEvent, Delivery] | None:

@@ -44,6 +44,8 @@ class HubEvent:
     is_opening: bool = False
     comment: HubComment | None = None
     attachment: HubAttachment | None = None
+    is_by_hand: bool = False
+    """Somebody did it in the portal; nothing brought it in from another system."""
     set_by: Mapping[str, int] = field(default_factory=dict)
     """Field → the entry that set it last, where several are one: an agreement may cover some of them."""
 
@@ -138,7 +140,8 @@ def coalesce(events: Sequence[HubEvent]) -> HubEvent:
         for name, (before, after) in event.changes.items():
             first = changes.get(name, (before, after))[0]
             changes[name], set_by[name] = (first, after), event.seq
-    return HubEvent(seq=events[-1].seq, at=events[-1].at, changes=changes, set_by=set_by)
+    by_hand = all(event.is_by_hand for event in events)
+    return HubEvent(seq=events[-1].seq, at=events[-1].at, changes=changes, is_by_hand=by_hand, set_by=set_by)
 
 
 def plan_for_closed(delivery: Delivery, fields: Fields, seq: int, rules: SyncRules, view: View) -> Delivery:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .deliver import HubEvent
+from .grave import GraveAct, Standing, Tally
 from .merge import MergeBase
 from .plan import Conflict
 from .rules import SyncRules, View
@@ -327,7 +328,24 @@ class Pulses(Protocol):
         """Wake whoever works this connection; a wake-up that is lost costs a sweep."""
 
 
-class Store(Claims, Lanes, Hub, Pulses, Protocol):
+class Brakes(Protocol):
+    """What is counted of grave acts, and what the parties answered (INV-26)."""
+
+    def tally(self, link: LinkRow, act: GraveAct, *, now: datetime) -> Tally | None:
+        """How many tickets met the like of ``act`` lately, kept as it is until the transaction ends. None where a
+        connection has no brake."""
+
+    def note_grave(self, link: LinkRow, act: GraveAct, standing: Standing, *, now: datetime) -> None:
+        """Count an act that is carried out, or write down that a refused one was put back."""
+
+    def trip(self, link: LinkRow, act: GraveAct, reason: str, *, now: datetime) -> None:
+        """Put the brake on for all acts of this kind, into this side, of the link's connection."""
+
+    def stop(self, link: LinkRow, act: GraveAct, *, now: datetime) -> str:
+        """Put a stopped act on the brake's list; the party that must answer."""
+
+
+class Store(Claims, Lanes, Hub, Pulses, Brakes, Protocol):
     """All that the engine reads and writes."""
 
     def rules(self, connection: ConnectionRow) -> SyncRules | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..crashpoints import reached
+from .braking import Braked, brake_detachment, hold_for_brake
 from .deciding import ref_of, settled_at
 from .holding import hold_delivery, hold_for_failure
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
@@ -256,9 +257,9 @@ def _follow_up_failure(
     elif action is Action.DETACH:
         name = link.key or link.external_id
         text = f"{name} is no longer found in {link.connection.name}: deleted there, or hidden from us."
-        _detach(store, link, text, now)
+        _detach(store, link, work, text, now)
     elif action is Action.FOLLOW and failure.into is not None:
-        _follow_merge(store, link, failure, now)
+        _follow_merge(store, link, work, failure, now)
     elif action is Action.CLOSED:
         if link.is_closed:
             hold_for_failure(store, link, failure, now=now)
@@ -268,8 +269,16 @@ def _follow_up_failure(
         hold_for_failure(store, link, failure, now=now, is_intake=isinstance(work, Look))
 
 
-def _detach(store: Store, link: LinkRow, text: str, now: datetime) -> None:
+def _detach(store: Store, link: LinkRow, work: Work, text: str, now: datetime) -> None:
     """The ticket is gone there. Nothing is deleted here; a person is told, once (design 3.2)."""
+    if link.state != LinkState.DETACHED:
+        try:
+            brake_detachment(store, link, now=now)
+        except Braked as braked:
+            hold_for_brake(store, link, braked, now=now, is_intake=isinstance(work, Look))
+            if isinstance(work, Recover):
+                link.due_at = now + timedelta(seconds=LONGEST_DELAY)
+            return
     link.look_done = link.look_wanted
     if link.state == LinkState.DETACHED:
         return
@@ -278,7 +287,7 @@ def _detach(store: Store, link: LinkRow, text: str, now: datetime) -> None:
     store.note(link, text, now=now)
 
 
-def _follow_merge(store: Store, link: LinkRow, failure: Failure, now: datetime) -> None:
+def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now: datetime) -> None:
     into = failure.into
     assert into is not None
     taken = store.of_external(link.connection, [into.id]).get(into.id)
@@ -286,7 +295,7 @@ def _follow_merge(store: Store, link: LinkRow, failure: Failure, now: datetime) 
     if taken is not None and taken.pk != link.pk:
         if taken.ticket_id is not None:
             text += " That one belongs to another ticket; this one no longer follows it."
-            _detach(store, link, text, now)
+            _detach(store, link, work, text, now)
             return
         store.delete(taken)
     link.former = [*link.former, {"id": link.external_id, "key": link.key, "url": link.url}]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from .braking import Braked, brake_intake, hold_for_brake, note
 from .deciding import own_writes
 from .holding import hold_delivery, hold_for_rules
 from .intake import (
@@ -56,6 +57,8 @@ def take_in(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, *, no
         link.version = snapshot.version
     except (RuleGap, ExpressionFailed, HubRefused) as refused:
         hold_for_rules(store, link, refused, now=now, is_intake=True)
+    except Braked as braked:
+        hold_for_brake(store, link, braked, now=now, is_intake=True)
 
 
 # --- A ticket that the hub does not have yet ----------------------------------------------------------------------
@@ -221,8 +224,10 @@ def _record(store: Store, link: LinkRow, intake: Intake, looked: Looked, now: da
     """Write one intake to the journal and move the merge base with it, in the caller's transaction."""
     at = min(intake.at, now)
     ref = f"{link.external_id}:{intake.change_id}"
+    intake, grave = brake_intake(store, link, intake, now=now)
     if intake.values:
         store.receive(link, intake.values, at=at, ref=f"{ref}:fields", author=intake.author)
+        note(store, link, grave, now=now)
     if intake.agreements:
         agreed = {key: _as_kept(store, key, agreement) for key, agreement in intake.agreements.items()}
         link.base = settle_intake(link.base, agreed, store.last_seq(link))

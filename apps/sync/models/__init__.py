@@ -1,4 +1,5 @@
 from .alerting import Alert, AlertKind, AlertRule
+from .braking import Brake, BrakeAnswer, GraveAct, GraveCount
 from .connection import Connection, ConnectionPulse
 from .health import PulseSample
 from .link import Conflict, Exchange, Intent, Notice, Pairing, TicketLink
@@ -9,10 +10,14 @@ __all__ = [
     "Alert",
     "AlertKind",
     "AlertRule",
+    "Brake",
+    "BrakeAnswer",
     "Conflict",
     "Connection",
     "ConnectionPulse",
     "Exchange",
+    "GraveAct",
+    "GraveCount",
     "Intent",
     "LaneAct",
     "LaneCharge",

@@ -16,6 +16,7 @@ class AlertKind(models.TextChoices):
     LONG_WAIT = "long_wait", "a lane waits long, for whomever"
     ON_HOLD = "on_hold", "a connection is on hold"
     UNREACHABLE = "unreachable", "a system does not answer"
+    BRAKE = "brake", "a brake stopped many changes at once"
     SILENCE = "silence", "nothing is heard of a system"
 
 

@@ -2,6 +2,7 @@ import secrets
 import uuid
 
 from django.conf import settings as django_settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
@@ -42,6 +43,12 @@ class Connection(models.Model):
     state_since = models.DateTimeField()
     poll_seconds = models.PositiveIntegerField(default=60, help_text="How often the system is asked for changes.")
     sweep_seconds = models.PositiveIntegerField(default=3600, help_text="How often each ticket is compared as a whole.")
+    brake_handful = models.PositiveIntegerField(
+        "handful",
+        default=10,
+        validators=[MinValueValidator(1)],
+        help_text="So many tickets may be emptied, detached, closed or re-opened within ten minutes unasked.",
+    )
     created_at = models.DateTimeField()
 
     history = HistoricalRecords(excluded_fields=["secrets"])

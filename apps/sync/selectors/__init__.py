@@ -1,5 +1,6 @@
 """Reading connections, lanes and what is told about them, always as far as one viewer may see."""
 
+from .braking import Listed, acts_behind, answers_to, brakes, parties_answered_by, told_acts
 from .rows import (
     HELD,
     calls_in_last_hour,
@@ -38,10 +39,14 @@ __all__ = [
     "HELD",
     "Cause",
     "Group",
+    "Listed",
     "Waiting",
     "Why",
+    "acts_behind",
     "acts_of",
+    "answers_to",
     "asked_of",
+    "brakes",
     "calls_in_last_hour",
     "calls_of",
     "cause_of",
@@ -56,6 +61,7 @@ __all__ = [
     "notices_of",
     "oldest_waiting",
     "open_conflicts",
+    "parties_answered_by",
     "people_for",
     "rules_number_of",
     "rules_of",
@@ -63,6 +69,7 @@ __all__ = [
     "skipped_of",
     "tell",
     "tickets_with_key",
+    "told_acts",
     "waiting_lanes",
     "why_it_waits",
 ]

@@ -70,6 +70,7 @@ class Cause:
 
 CAUSES: Mapping[str, Cause] = {
     "rules": Cause("The rules do not cover this", "warn", "scroll-text"),
+    "brake": Cause("The brake has stopped it", "bad", "octagon-pause"),
     "conflict": Cause("Both sides changed it", "warn", "git-merge"),
     "not sticking": Cause("The system does not keep it", "warn", "undo-2"),
     "file missing": Cause("A file is missing", "bad", "file-x"),

@@ -26,8 +26,8 @@ from apps.ecosystem.selectors import principal_of
 from apps.foundation.outbound import AddressRefused, OutboundGuard
 from apps.tickets.vocabulary import Priority
 
-from ..models import Alert, AlertKind, AlertRule, Connection
-from ..selectors import HELD, Group, Waiting, asked_of, connections, groups_of, tell, waiting_lanes
+from ..models import Alert, AlertKind, AlertRule, Brake, Connection
+from ..selectors import HELD, Group, Waiting, asked_of, brakes, connections, groups_of, tell, waiting_lanes
 
 MOST_RULES = 20
 MOST_GROUPS = 50
@@ -162,6 +162,8 @@ def things_of(rule: AlertRule, principal: Principal, *, now: datetime) -> Iterat
         known = known.filter(pk__in=chosen)
     watched = list(known.exclude(state=Connection.State.DRAFT))
     long_ago = now - timedelta(minutes=rule.after_minutes)
+    if AlertKind.BRAKE in rule.kinds:
+        yield from _of_brakes(watched, principal)
     yield from _of_lanes(rule, principal, watched, long_ago, now)
     for connection in watched:
         yield from _of_connection(rule, connection, long_ago, now)
@@ -213,6 +215,21 @@ def _path_of(group: Group) -> str:
     connection, cause, field, value, direction = group.key
     named = {"connection": connection, "cause": cause, "field": field, "value": value, "direction": direction}
     return f"{reverse('lane-list')}?{urlencode({**named, 'by': 'lane'})}"[:1000]
+
+
+def _of_brakes(watched: list[Connection], principal: Principal) -> Iterator[Thing]:
+    """One thing a brake, until its parties have decided and nothing waits behind it."""
+    for brake in brakes(seen_by=principal).filter(connection__in=watched, state__in=Brake.IN_FORCE):
+        yield Thing(
+            kind=AlertKind.BRAKE,
+            key=_key(AlertKind.BRAKE, brake.pk),
+            connection=brake.connection,
+            subject=f"{brake.connection.name}: stopped, because it {brake.get_kind_display()} by the dozen"[:300],
+            text=f"{brake.reason}. {brake.stopped} tickets wait behind the brake.",
+            party=" and ".join(party.name for party in brake.asked),
+            remedy="look at the list and answer: let them through, or keep them stopped and put back what went through",
+            path=reverse("brake", args=[brake.pk]),
+        )
 
 
 def _of_connection(rule: AlertRule, connection: Connection, long_ago: datetime, now: datetime) -> Iterator[Thing]:

@@ -1,4 +1,4 @@
-"""Two drills: a system that is down for a day under load, and rings of systems in which nothing may go round."""
+"""Drills: a system that is down for a day under load, and rings of systems in which nothing may go round."""
 
 import random
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import moves, people
+from .braking import play
 from .faults import SYSTEMS, Coverage
 from .invariants import Broken
 from .resting import rest
@@ -135,4 +136,8 @@ def _rings(outcome: Outcome) -> None:
         }
 
 
-DRILLS: dict[str, Callable[[Outcome], None]] = {"outage": _outage, "rings": _rings}
+DRILLS: dict[str, Callable[[Outcome], None]] = {
+    "brake": lambda outcome: play(outcome, _let_run),
+    "outage": _outage,
+    "rings": _rings,
+}

@@ -146,7 +146,8 @@ class MemoryHub(Memory):
         seq = ticket.last_seq + 1
         entry = Entry(seq, at, changes or {}, *source, kind, said, text)
         if said is None:
-            entry.event = HubEvent(seq, at, entry.changes, is_opening=kind == "opened")
+            by_hand = source[0] == PORTAL
+            entry.event = HubEvent(seq, at, entry.changes, is_opening=kind == "opened", is_by_hand=by_hand)
         self.update(ticket, last_seq=seq)
         self.grow(ticket.journal, entry)
         if source[1]:

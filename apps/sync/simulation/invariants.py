@@ -324,7 +324,7 @@ class RightConsequence(Invariant):
             return (row.connection.pk, row.external_id) in self.world.watch.misled and "asked for" in hold["text"]
         if cause == "vendor_fault":
             return row.attempts >= 12
-        return cause in ("rules", "not sticking", "conflict", "rejected", "access_refused", "ticket_closed")
+        return cause in ("rules", "not sticking", "conflict", "rejected", "access_refused", "ticket_closed", "brake")
 
 
 SAFETY: tuple[type[Invariant], ...] = (

@@ -44,6 +44,8 @@ class SimulatedConnection(Row):
     parties: Parties
     state: str = "active"
     pulse: Pulse = field(default_factory=Pulse)
+    handful: int | None = None
+    """Grave acts that pass unasked; None: no brake."""
 
 
 @dataclass(eq=False)

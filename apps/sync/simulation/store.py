@@ -11,13 +11,13 @@ from ..engine.ports import DELIVERS, IntentState, LinkRow, LinkState, Manners, P
 from ..engine.recovery import OPENS_AFTER, PROBE_FIRST, PROBE_LONGEST, backoff
 from ..engine.rules import SyncRules
 from ..engine.snapshot import ExternalRef, Fields, NoticeHint
-from .hub import MemoryHub
+from .brakes import MemoryBrakes
 from .rows import SimulatedConflict, SimulatedConnection, SimulatedIntent, SimulatedLink
 
 NONE: Mapping[str, Any] = {}
 
 
-class MemoryStore(MemoryHub):
+class MemoryStore(MemoryBrakes):
     """Links, intents, pairings, conflicts and how connections are. Workers get copies of rows, never the rows."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:

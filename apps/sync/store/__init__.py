@@ -3,13 +3,14 @@
 from typing import cast
 
 from ..engine.ports import Store
+from .braking import BrakeRows
 from .claims import ClaimRows
 from .hub import HubRows
 from .lanes import LaneRows
 from .pulses import PulseRows
 
 
-class DatabaseStore(ClaimRows, LaneRows, HubRows, PulseRows):
+class DatabaseStore(ClaimRows, LaneRows, HubRows, PulseRows, BrakeRows):
     """Rows of PostgreSQL or SQLite. Writes inside ``atomic`` are one transaction."""
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.ecosystem.models import Organization
 from apps.ecosystem.selectors import principal_of
 from apps.tickets import services as tickets
-from apps.tickets.actor import Actor, Source
+from apps.tickets.actor import PORTAL, Actor, Source
 from apps.tickets.models import Attachment, Comment, Ticket, TicketEvent
 from apps.tickets.selectors import read_fields
 from apps.tickets.services import AttachmentNotUsable, CommentNotUsable, FieldNotUsable, File
@@ -201,6 +201,7 @@ def _as_hub_event(event: TicketEvent, reader: Organization, paired: Mapping[Any,
         at=event.at,
         changes={name: (as_value(before), as_value(after)) for name, (before, after) in event.changes.items()},
         is_opening=event.kind == EventKind.OPENED,
+        is_by_hand=event.origin == PORTAL,
         comment=comment,
         attachment=attachment,
     )
