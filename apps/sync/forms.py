@@ -95,6 +95,15 @@ class ConnectionForm(forms.Form):
         label="Ask every … seconds",
         help_text="How often the system is asked for changes.",
     )
+    brake_handful = forms.IntegerField(
+        min_value=1,
+        max_value=100_000,
+        initial=10,
+        required=False,
+        label="A handful is … tickets",
+        help_text="So many may be emptied, detached, closed or re-opened within ten minutes before the brake may stop "
+        "it and ask you and your integrator.",
+    )
 
     def __init__(
         self,
@@ -177,6 +186,7 @@ def _initial_of(connection: Connection) -> dict[str, Any]:
         "name": connection.name,
         "base_url": connection.base_url,
         "poll_seconds": connection.poll_seconds,
+        "brake_handful": connection.brake_handful,
         **settings,
     }
 
@@ -203,6 +213,30 @@ class ReasonForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = is_required
         self.fields["reason"].label = "Why?" if is_required else "Why? (others see it)"
+
+
+class AnswerForm(forms.Form):
+    """What one party says about a brake; for which, where somebody may speak for both."""
+
+    organization = forms.ModelChoiceField(queryset=Organization.objects.none(), label="For whom?", empty_label=None)
+    note = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 2}), max_length=500, required=False, label="Why? (the other party sees it)"
+    )
+
+    def __init__(self, *args: Any, parties: list[Organization], asks_why: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parties = parties
+        choices: Any = self.fields["organization"]
+        choices.queryset = Organization.objects.filter(pk__in=[party.pk for party in parties])
+        if len(parties) == 1:
+            choices.required, choices.widget = False, forms.HiddenInput()
+        if not asks_why:
+            del self.fields["note"]
+
+    def party(self) -> Organization:
+        """The one for which it is said."""
+        chosen: Organization | None = self.cleaned_data["organization"]
+        return chosen or self.parties[0]
 
 
 class HandForm(forms.Form):

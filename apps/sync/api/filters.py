@@ -9,7 +9,7 @@ from django_filters.rest_framework import (
 )
 
 from ..connectors.catalog import CONNECTORS
-from ..models import AlertKind, Connection, TicketLink
+from ..models import AlertKind, Brake, Connection, GraveAct, TicketLink
 from ..selectors import CAUSES
 
 
@@ -42,6 +42,15 @@ class AlertFilters(FilterSet):
     connection = UUIDFilter(field_name="connection_id", label="Id of the connection.")
     kind = ChoiceFilter(choices=AlertKind.choices)
     is_over = BooleanFilter(field_name="over_at", lookup_expr="isnull", exclude=True)
+
+
+class BrakeFilters(FilterSet):
+    connection = UUIDFilter(field_name="connection_id", label="Id of the connection.")
+    state = ChoiceFilter(choices=Brake.State.choices)
+
+
+class GraveActFilters(FilterSet):
+    standing = ChoiceFilter(choices=GraveAct.Standing.choices)
 
 
 class SampleFilters(FilterSet):

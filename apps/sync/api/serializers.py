@@ -54,6 +54,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
         model = Connection
         fields = [
             *("id", "name", "connector", "organization", "state", "state_reason", "state_since", "poll_seconds"),
+            "brake_handful",
             *("sweep_seconds", "created_at", "base_url", "settings", "secrets_held", "webhook_address", "health"),
         ]
         read_only_fields = fields
@@ -95,6 +96,12 @@ class ChangeConnectionBody(StrictSerializer):
         write_only=True,
     )
     poll_seconds = serializers.IntegerField(min_value=5, max_value=86_400, required=False)
+    brake_handful = serializers.IntegerField(
+        min_value=1,
+        max_value=100_000,
+        required=False,
+        help_text="So many tickets may be emptied, detached, closed or re-opened within ten minutes unasked.",
+    )
 
 
 class NewConnectionBody(ChangeConnectionBody):

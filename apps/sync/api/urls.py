@@ -1,6 +1,7 @@
 from django.urls import path
 
 from .alerts import AlertRulesView, AlertRuleView, AlertsView
+from .braking import AnswerBrakeView, BrakeActsView, BrakesView, BrakeView, PutBackView
 from .connections import (
     CheckView,
     ConnectionsView,
@@ -32,6 +33,7 @@ from .lanes import (
 )
 from .ruling import PublishRulesView, RulesVersionView, RulesView, TryRulesView
 
+BRAKE = "brakes/<uuid:brake_id>/"
 LANE = "lanes/<uuid:lane_id>/"
 CONNECTION = "connections/<uuid:connection_id>/"
 RULES = CONNECTION + "rules/<int:number>/"
@@ -52,6 +54,11 @@ urlpatterns = [
     path(LANE + "hand/", HandView.as_view(), name="api-lane-hand"),
     path(LANE + "retry/", RetryView.as_view(), name="api-lane-retry"),
     path(LANE + "skip/", SkipView.as_view(), name="api-lane-skip"),
+    path("brakes/", BrakesView.as_view(), name="api-brakes"),
+    path(BRAKE, BrakeView.as_view(), name="api-brake"),
+    path(BRAKE + "acts/", BrakeActsView.as_view(), name="api-brake-acts"),
+    path(BRAKE + "answer/", AnswerBrakeView.as_view(), name="api-brake-answer"),
+    path(BRAKE + "put-back/", PutBackView.as_view(), name="api-brake-put-back"),
     path("conflicts/", ConflictsView.as_view(), name="api-conflicts"),
     path("conflicts/<uuid:conflict_id>/settle/", SettleView.as_view(), name="api-conflict-settle"),
     path("connectors/", ConnectorsView.as_view(), name="api-connectors"),

@@ -1,6 +1,6 @@
 """Reading connections, lanes and what is told about them, always as far as one viewer may see."""
 
-from .braking import Listed, acts_behind, answers_to, brakes, parties_answered_by, told_acts
+from .braking import Listed, acts_behind, answers_to, brakes, brakes_in_force, parties_answered_by, told_acts
 from .rows import (
     HELD,
     calls_in_last_hour,
@@ -47,6 +47,7 @@ __all__ = [
     "answers_to",
     "asked_of",
     "brakes",
+    "brakes_in_force",
     "calls_in_last_hour",
     "calls_of",
     "cause_of",

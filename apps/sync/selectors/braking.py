@@ -36,6 +36,11 @@ def brakes(*, seen_by: Principal) -> QuerySet[Brake]:
     )
 
 
+def brakes_in_force(*, seen_by: Principal) -> QuerySet[Brake]:
+    """Those that stop something at present, the newest first."""
+    return brakes(seen_by=seen_by).filter(state__in=Brake.IN_FORCE)
+
+
 def answers_to(brake: Brake, *, seen_by: Principal) -> list[tuple[Organization, BrakeAnswer | None]]:
     """Each party that is asked, with what it said."""
     rows = visible_to(BrakeAnswer.objects.filter(brake=brake), seen_by)

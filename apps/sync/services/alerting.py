@@ -26,8 +26,8 @@ from apps.ecosystem.selectors import principal_of
 from apps.foundation.outbound import AddressRefused, OutboundGuard
 from apps.tickets.vocabulary import Priority
 
-from ..models import Alert, AlertKind, AlertRule, Brake, Connection
-from ..selectors import HELD, Group, Waiting, asked_of, brakes, connections, groups_of, tell, waiting_lanes
+from ..models import Alert, AlertKind, AlertRule, Connection
+from ..selectors import HELD, Group, Waiting, asked_of, brakes_in_force, connections, groups_of, tell, waiting_lanes
 
 MOST_RULES = 20
 MOST_GROUPS = 50
@@ -219,7 +219,7 @@ def _path_of(group: Group) -> str:
 
 def _of_brakes(watched: list[Connection], principal: Principal) -> Iterator[Thing]:
     """One thing a brake, until its parties have decided and nothing waits behind it."""
-    for brake in brakes(seen_by=principal).filter(connection__in=watched, state__in=Brake.IN_FORCE):
+    for brake in brakes_in_force(seen_by=principal).filter(connection__in=watched):
         yield Thing(
             kind=AlertKind.BRAKE,
             key=_key(AlertKind.BRAKE, brake.pk),

@@ -24,6 +24,8 @@ from ..permissions import CONNECTION
 from .making import connector_for
 from .ruling import published_rules
 
+USUAL_HANDFUL = 10
+
 
 class ConnectionRefused(Exception):
     """The connection cannot be set up so. ``problems``: field → what is wrong and what would be right."""
@@ -44,6 +46,7 @@ def create_connection(
     secrets: Mapping[str, str],
     at: datetime,
     poll_seconds: int = 60,
+    brake_handful: int | None = None,
 ) -> Connection:
     """Set up a connection of the actor's organization. It rests until its rules are published and it is resumed.
 
@@ -68,6 +71,7 @@ def create_connection(
                 machine=machine,
                 state_since=at,
                 poll_seconds=poll_seconds,
+                brake_handful=brake_handful or USUAL_HANDFUL,
                 created_at=at,
             )
     except IntegrityError as problem:
@@ -86,6 +90,7 @@ def change_connection(
     settings: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
     poll_seconds: int | None = None,
+    brake_handful: int | None = None,
 ) -> Connection:
     """Change address, settings or secrets; what is None stays. Secrets are only ever replaced, never shown.
 
@@ -98,6 +103,7 @@ def change_connection(
     fresh.settings = dict(settings) if settings is not None else fresh.settings
     fresh.secrets = {**fresh.secrets, **(secrets or {})}
     fresh.poll_seconds = poll_seconds or fresh.poll_seconds
+    fresh.brake_handful = brake_handful or fresh.brake_handful
     own = {key: value for key, value in fresh.secrets.items() if not key.endswith("notice_secret")}
     _check(fresh.connector, fresh.base_url, fresh.settings, own)
     try:

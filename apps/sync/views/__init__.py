@@ -2,6 +2,7 @@
 
 from .acts import check, lane_retry, lane_skip, notice_secret, pause, resume, settle
 from .alerts import alert_list, alert_rule, alert_rule_delete, alert_rule_try
+from .braking import brake_answer, brake_export, brake_list, brake_page, brake_put_back
 from .lanes import lane_export, lane_list, lane_page
 from .operating import lane_correct, lanes_hand, lanes_retry, lanes_skip
 from .panels import home_connections, home_lanes, organization_connections, ticket_reach, ticket_systems
@@ -15,6 +16,11 @@ __all__ = [
     "alert_rule",
     "alert_rule_delete",
     "alert_rule_try",
+    "brake_answer",
+    "brake_export",
+    "brake_list",
+    "brake_page",
+    "brake_put_back",
     "check",
     "connection_edit",
     "connection_list",

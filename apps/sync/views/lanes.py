@@ -28,7 +28,18 @@ from apps.tickets.views.acting import principal_of
 from ..filters import OLDEST, SORTS, LaneFilter
 from ..models import Exchange, Intent, LaneAct, TicketLink
 from ..permissions import CONNECTION, RULES
-from ..selectors import CAUSES, Group, Waiting, acts_of, calls_of, groups_of, intents_of, tell, waiting_lanes
+from ..selectors import (
+    CAUSES,
+    Group,
+    Waiting,
+    acts_of,
+    brakes_in_force,
+    calls_of,
+    groups_of,
+    intents_of,
+    tell,
+    waiting_lanes,
+)
 from ..services.operating import correctable_fields
 from .health import safe_address, title_of
 
@@ -72,6 +83,7 @@ def lane_list(request: HttpRequest) -> HttpResponse:
         "number": rows.order_by().count(),
         "for_people": rows.filter(cause__in=[code for code, cause in CAUSES.items() if cause.needs]).count(),
         "may_act": _actable(principal),
+        "braked": brakes_in_force(seen_by=principal).count(),
     }
     context |= _by_cause(request, rows, now) if by_cause else _one_by_one(request, rows, now)
     return show(request, "sync/lanes.html", context, fragment="sync/_lanes.html")

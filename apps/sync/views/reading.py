@@ -25,6 +25,7 @@ from ..connectors.catalog import CONNECTORS
 from ..models import Conflict, Connection, TicketLink
 from ..permissions import CONNECTION, RULES
 from ..selectors import (
+    brakes_in_force,
     connections,
     exchanges_of,
     held_lanes,
@@ -122,6 +123,7 @@ def connection_page(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     context |= {
         "live": render_live(request, "sync/_live.html", context),
         "rules_number": rules_number_of(connection),
+        "braked": brakes_in_force(seen_by=principal).filter(connection=connection),
         "sees_rules": connection.organization_id in principal.where(RULES),
     }
     if context["may_own"]:

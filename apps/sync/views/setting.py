@@ -46,6 +46,7 @@ def connection_new(request: HttpRequest, connector: str = "") -> HttpResponse:
                 settings=form.settings(),
                 secrets=form.secrets(),
                 poll_seconds=form.cleaned_data["poll_seconds"],
+                brake_handful=form.cleaned_data["brake_handful"],
                 at=timezone.now(),
             )
         except ConnectionRefused as refused:
@@ -85,6 +86,7 @@ def connection_edit(request: HttpRequest, connection_id: UUID) -> HttpResponse:
                 settings=form.settings(),
                 secrets=form.secrets(),
                 poll_seconds=form.cleaned_data["poll_seconds"],
+                brake_handful=form.cleaned_data["brake_handful"],
             )
         except ConnectionRefused as refused:
             form.take_problems(refused.problems)
