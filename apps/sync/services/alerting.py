@@ -219,7 +219,8 @@ def _path_of(group: Group) -> str:
 
 def _of_brakes(watched: list[Connection], principal: Principal) -> Iterator[Thing]:
     """One thing a brake, until its parties have decided and nothing waits behind it."""
-    for brake in brakes_in_force(seen_by=principal).filter(connection__in=watched):
+    found: Any = brakes_in_force(seen_by=principal).filter(connection__in=watched)
+    for brake in found:
         yield Thing(
             kind=AlertKind.BRAKE,
             key=_key(AlertKind.BRAKE, brake.pk),

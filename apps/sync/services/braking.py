@@ -1,6 +1,5 @@
 """What the parties say about a brake, and putting back what went through before it tripped (M10, INV-26)."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -25,13 +24,13 @@ from ..engine.merge import Agreement
 from ..engine.rules import ExpressionFailed, RuleGap, SyncRules, into_system
 from ..models import Brake, BrakeAnswer, GraveAct, GraveCount, TicketLink
 from ..selectors.braking import parties_answered_by
-from ..store.braking import REMEMBERED, who_must_answer
+from ..store.braking import REMEMBERED, WithParty, who_must_answer
 from .lanes import NothingWaits
 from .operating import Done
 from .ruling import published_rules
 
 KEPT = timedelta(days=1)
-CHUNK = 500
+LISTS_KEPT = timedelta(days=90)
 _Standing = GraveAct.Standing
 
 
@@ -81,16 +80,15 @@ def _decide(brake: Brake, at: datetime) -> None:
     brake.save()
     if brake.state == Brake.State.RELEASED:
         stopped = brake.acts.filter(standing__in=[_Standing.STOPPED, _Standing.REFUSED])
-        links = list(stopped.values_list("link", flat=True))
+        _resume(brake, stopped, at)
         stopped.update(standing=_Standing.ALLOWED)
-        _resume(brake, links, at)
     else:
         _name_party(brake)
 
 
-def _resume(brake: Brake, links: Iterable[UUID], at: datetime) -> None:
-    """Let lanes be judged again: what is still too much is held again."""
-    rows = TicketLink.objects.filter(pk__in=set(links))
+def _resume(brake: Brake, acts: QuerySet[GraveAct], at: datetime) -> None:
+    """Let the lanes of ``acts`` be judged again: what is still too much is held again."""
+    rows = TicketLink.objects.filter(Exists(acts.filter(link=OuterRef("pk"))), connection=brake.connection_id)
     rows.filter(delivery_hold__cause=CAUSE).update(delivery_hold=None, attempts=0, due_at=at)
     rows.filter(intake_hold__cause=CAUSE).update(
         intake_hold=None, look_wanted=F("look_wanted") + 1, attempts=0, due_at=at
@@ -101,16 +99,10 @@ def _resume(brake: Brake, links: Iterable[UUID], at: datetime) -> None:
 def _name_party(brake: Brake) -> None:
     """The lanes name the party whose word is missing."""
     party = who_must_answer(brake)
-    for name in ("delivery_hold", "intake_hold"):
-        rows = _held_by(brake).filter(**{f"{name}__cause": CAUSE})
-        for link in rows.only("pk", name).iterator(CHUNK):
-            hold = getattr(link, name) | {"party": party}
-            TicketLink.objects.filter(pk=link.pk, **{f"{name}__cause": CAUSE}).update(**{name: hold})
-
-
-def _held_by(brake: Brake) -> QuerySet[TicketLink]:
     stopped = brake.acts.filter(link=OuterRef("pk"), standing=_Standing.STOPPED)
-    return TicketLink.objects.filter(Exists(stopped), connection=brake.connection_id)
+    rows = TicketLink.objects.filter(Exists(stopped), connection=brake.connection_id)
+    for name in ("delivery_hold", "intake_hold"):
+        rows.filter(**{f"{name}__cause": CAUSE}).update(**{name: WithParty(name, party)})
 
 
 # --- Putting back -----------------------------------------------------------------------------------------------------
@@ -141,9 +133,8 @@ def put_back(*, brake: Brake, actor: Actor, at: datetime) -> Done:
         else:
             number += 1
     stopped = held.acts.filter(standing=_Standing.STOPPED)
-    links = list(stopped.values_list("link", flat=True))
+    _resume(held, stopped, at)
     stopped.filter(into=Side.HUB).exclude(kind=Grave.DETACH).update(standing=_Standing.REFUSED)
-    _resume(held, links, at)
     return Done(number, refused)
 
 
@@ -213,7 +204,9 @@ def end_spent_brakes(*, now: datetime) -> int:
 
 
 def prune_grave_acts(*, now: datetime) -> int:
-    """Remove acts on no brake's list after a day, and counts after two weeks; how many acts."""
+    """Remove acts on no brake's list after a day, lists of what was decided after ninety, counts after two weeks; how
+    many acts."""
     window = int((now - REMEMBERED).timestamp()) // grave.WINDOW_SECONDS
     GraveCount.objects.filter(window__lt=window).delete()
-    return GraveAct.objects.filter(brake=None, at__lt=now - KEPT).delete()[0]
+    decided = Q(brake__decided_at__lt=now - LISTS_KEPT) & ~Q(brake__state__in=Brake.IN_FORCE)
+    return GraveAct.objects.filter(decided | Q(brake=None, at__lt=now - KEPT)).delete()[0]

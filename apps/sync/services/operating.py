@@ -24,6 +24,7 @@ from apps.tickets.vocabulary import Category, EventKind, Kind, Priority, Status
 
 from ..bases import as_value
 from ..connectors.catalog import CONNECTORS
+from ..engine.braking import CAUSE
 from ..engine.merge import NEVER, Agreement
 from ..engine.plan import correlation_of
 from ..engine.rules import RuleGap, SyncRules, into_system
@@ -128,7 +129,7 @@ def _note(links: Collection[UUID], verb: LaneAct.Verb, actor: Actor, at: datetim
 def correctable_fields(link: TicketLink) -> dict[str, Any]:
     """Hub field → present value, of the fields that another value could free the lane; empty where none can."""
     rules = published_rules(link.connection)
-    if link.ticket is None or rules is None or is_asked(link):
+    if link.ticket is None or rules is None or is_asked(link) or _is_braked(link):
         return {}
     present = read_fields(link.ticket)
     if link.delivery_hold is not None:
@@ -142,6 +143,11 @@ def correctable_fields(link: TicketLink) -> dict[str, Any]:
         names = _hub_fields(rules, str(link.intake_hold.get("field", "")))
         return {name: present.get(name, "") for name in sorted(names) if _is_writable(name)}
     return {}
+
+
+def _is_braked(link: TicketLink) -> bool:
+    """Whether the lane waits for the answers of two parties, which another value must not forestall."""
+    return any(hold is not None and hold["cause"] == CAUSE for hold in (link.delivery_hold, link.intake_hold))
 
 
 def _knows_its_place(link: TicketLink) -> bool:

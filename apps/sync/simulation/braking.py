@@ -15,6 +15,7 @@ from ..engine.rules import SyncRules, Unmapped, into_system
 from ..engine.snapshot import reads_same
 from .faults import SYSTEMS, Coverage
 from .invariants import Broken
+from .profiles import PROFILES
 from .system import RemoteTicket, SimulatedSystem
 from .words import PERSON, PORTAL
 from .world import World
@@ -22,6 +23,8 @@ from .world import World
 if TYPE_CHECKING:
     from .drills import Outcome
 
+REOPENS = tuple(name for name in SYSTEMS if not PROFILES[name].final)
+"""Systems from which a ticket comes back: what is put back reaches the second system, too."""
 TICKETS = 40
 HANDFUL = 10
 SITE = "custom.site"
@@ -90,7 +93,7 @@ def play(outcome: "Outcome", let_run: Callable[[World, int], None]) -> None:
 
 
 def _prepare(seed: str, kind: str, let_run: Callable[[World, int], None]) -> Scene:
-    other = "jira" if kind != "jira" else "azure_devops"
+    other = next(one for one in REOPENS if one is not kind)
     world = World(seed, Coverage(), kinds=(kind, other), is_plain=True)
     ill, well = world.systems.values()
     for _ in range(TICKETS):
@@ -196,9 +199,8 @@ def _release_that_empties(scene: Scene) -> None:
 def _upgrade_that_closes(scene: Scene) -> None:
     scene.publish(_closes)
     statuses = scene.ill.profile.to_system
-    scene.edit(
-        scene.ill, "status", str(statuses["resolved" if scene.ill.profile.name == "azure_devops" else "pending"])
-    )
+    has_no_waiting = statuses["pending"] == statuses["in_progress"]
+    scene.edit(scene.ill, "status", str(statuses["resolved" if has_no_waiting else "pending"]))
 
 
 def _hide(scene: Scene, is_hidden: bool) -> None:

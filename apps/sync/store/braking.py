@@ -1,8 +1,9 @@
 """Grave acts as rows: counted one at a time for each connection, listed behind a brake, answered by its parties."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import F, Func, JSONField, Max, Q, QuerySet, TextField, Value
 
 from ..bases import as_value
 from ..engine import grave
@@ -13,6 +14,22 @@ WINDOW = timedelta(seconds=WINDOW_SECONDS)
 REMEMBERED = timedelta(days=14)
 ANSWER_HOLDS = timedelta(days=1)
 """For how long an answer about one act holds: whoever agreed to a list did not agree to what comes next month."""
+
+
+class WithParty(Func):
+    """A hold that names another party, worked out by the database: a mass of lanes may wait behind one answer."""
+
+    output_field = JSONField()
+
+    def __init__(self, name: str, party: str) -> None:
+        super().__init__(F(name), Value(party, TextField()))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_context: Any) -> Any:
+        template = "jsonb_set(%(expressions)s::text))"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=", '{party}', to_jsonb(")
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="json_set(%(expressions)s)", arg_joiner=", '$.party', ")
 
 
 class BrakeRows:

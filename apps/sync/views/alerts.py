@@ -55,7 +55,7 @@ def alert_rule(request: HttpRequest, rule_id: UUID | None = None) -> HttpRespons
     principal = principal_of(request)
     rule = _find(request, rule_id) if rule_id else None
     known = connections(seen_by=principal)
-    initial = {} if rule else {"name": "What waits for us", "kinds": ["mine", "on_hold", "unreachable"]}
+    initial = {} if rule else {"name": "What waits for us", "kinds": ["mine", "on_hold", "brake", "unreachable"]}
     form = AlertRuleForm(request.POST or None, instance=rule, known=known, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:

@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
 from apps.access.kernel import Forbidden, NotVisible
 from apps.sync.models import Brake, Connection, GraveAct, GraveCount, TicketLink
 from apps.sync.services import NothingWaits
 from apps.sync.services.braking import answer_brake, end_spent_brakes, prune_grave_acts, put_back
-from apps.sync.services.operating import retry_lanes
+from apps.sync.services.operating import correctable_fields, retry_lanes
 from apps.tickets import services as tickets
 from apps.tickets.models import Ticket
 
@@ -278,3 +280,33 @@ def test_ordinary_acts_are_forgotten_after_a_day(stage: Stage, fleet: list[Ticke
     GraveAct.objects.update(at=AT)
     prune_grave_acts(now=stage.now)
     assert GraveAct.objects.count() == 0
+
+
+def test_a_system_without_a_change_log_is_stopped_and_put_back_alike(stage: Stage) -> None:
+    stage.connect(A, has_change_log=False)
+    Connection.objects.update(brake_handful=HANDFUL)
+    fleet = [stage.open(A, title=f"Ticket {number}", **{"custom.site": "Berlin"}) for number in range(MANY)]
+    stage.rest()
+    go_empty(stage, A, fleet)
+    assert sites(fleet).count("") == HANDFUL
+    brake = Brake.objects.get()
+    assert brake.acts.filter(standing="stopped").count() == MANY - HANDFUL
+    answer(stage, brake, A, "keep_stopped")
+    put_back(brake=brake, actor=stage.actor(A), at=stage.now)
+    stage.rest()
+    assert sites(fleet) == there(stage, A, fleet) == ["Berlin"] * MANY
+
+
+def test_a_lane_behind_a_brake_takes_no_other_value(stage: Stage, fleet: list[Ticket]) -> None:
+    go_empty(stage, A, fleet)
+    assert [correctable_fields(link) for link in held(stage, A)] == [{}] * (MANY - HANDFUL)
+
+
+def test_ordinary_changes_cost_no_query_for_the_brake(stage: Stage, fleet: list[Ticket]) -> None:
+    for ticket in fleet:
+        stage.person_edits(A, ticket, title=f"{ticket.title} again", reference="Rome")
+    with CaptureQueriesContext(database) as queries:
+        stage.rest()
+    tables = ("sync_brake", "sync_grave")
+    assert [one["sql"] for one in queries.captured_queries if any(table in one["sql"] for table in tables)] == []
+    assert sites(fleet) == ["Rome"] * MANY
