@@ -348,3 +348,12 @@ class TestActs(OnLanes):
         path = reverse("rules-new", args=[self.sample.connections["infinity-architecture"].pk])
         page = self.text("john", f"{path}?from=1&field=custom.site&word=oslo&from_hub=1")
         assert "&quot;oslo&quot;: &quot;&quot;" in page
+
+
+class TestGroups(OnLanes):
+    def test_a_hold_about_a_field_without_a_value_names_none(self) -> None:
+        told = self.link("INC0010023").delivery_hold | {"field": "site", "value": None}
+        TicketLink.objects.filter(key="INC0010023").update(delivery_hold=told)
+        page = self.text("elaine", reverse("lane-list"))
+        assert "<code>site</code>" in page
+        assert "null" not in page

@@ -28,7 +28,7 @@ from django.db.models import (
 from django.db.models import IntegerField as Whole
 from django.db.models import TextField as Text
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce, TruncSecond
+from django.db.models.functions import Cast, Coalesce, NullIf, TruncSecond
 
 from apps.access.kernel import visible_to
 from apps.access.principal import Principal
@@ -144,7 +144,8 @@ def waiting_lanes(*, seen_by: Principal, now: datetime, all_links: bool = False)
     return (rows if all_links else rows.filter(WAITS)).annotate(
         cause=_cause(now),
         cause_field=Coalesce(_of_hold("field"), _NOTHING),
-        cause_value=Coalesce(_of_hold("value"), _NOTHING),
+        # What holds none is a word on SQLite.
+        cause_value=Coalesce(NullIf(_of_hold("value"), Value("null", Text())), _NOTHING),
         direction=Case(
             When(Q(delivery_hold__isnull=True, intake_hold__isnull=False), then=Value("from")),
             default=Value("to"),

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.access.kernel import Forbidden, find_visible
 from apps.ecosystem.models import Organization
-from apps.foundation.pages import done, show_sheet, signed_in
+from apps.foundation.pages import done, show, show_sheet, signed_in
 from apps.foundation.paging import page_of
 from apps.tickets.views.acting import actor_for, principal_of
 
@@ -56,7 +56,7 @@ def brake_page(request: HttpRequest, brake_id: UUID) -> HttpResponse:
         "may_answer": bool(mine) and brake.is_in_force,
         "may_put_back": bool(mine) and brake.state == Brake.State.REFUSED,
     }
-    return render(request, "sync/brake.html", context)
+    return show(request, "sync/brake.html", context, fragment="sync/_brake.html")
 
 
 @signed_in
