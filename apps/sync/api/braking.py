@@ -40,14 +40,23 @@ class BrakeSerializer(serializers.ModelSerializer[Brake]):
     connection = ConnectionRef(read_only=True)
     stopped = serializers.IntegerField(read_only=True)
     through = serializers.IntegerField(read_only=True)
-    answers = serializers.SerializerMethodField()
 
     class Meta:
         model = Brake
         fields = [
             *("id", "connection", "kind", "into", "state", "reason", "tripped_at", "decided_at"),
-            *("stopped", "through", "answers"),
+            *("stopped", "through"),
         ]
+        read_only_fields = fields
+
+
+class BrakeDetailSerializer(BrakeSerializer):
+    """A brake with what each party that is asked has said."""
+
+    answers = serializers.SerializerMethodField()
+
+    class Meta(BrakeSerializer.Meta):
+        fields = [*BrakeSerializer.Meta.fields, "answers"]
         read_only_fields = fields
 
     @extend_schema_field(BrakeAnswerSerializer(many=True))
@@ -142,9 +151,9 @@ class _OnBrake(SyncRoute):
 
 @extend_schema(tags=["brakes"])
 class BrakeView(_OnBrake):
-    @extend_schema(operation_id="read_brake", responses=BrakeSerializer)
+    @extend_schema(operation_id="read_brake", responses=BrakeDetailSerializer)
     def get(self, request: Request, brake_id: UUID) -> Response:
-        return self.show(BrakeSerializer, self.brake())
+        return self.show(BrakeDetailSerializer, self.brake())
 
 
 @extend_schema(tags=["brakes"])
@@ -167,13 +176,13 @@ class BrakeActsView(_OnBrake, PrincipalListView):
 
 @extend_schema(tags=["brakes"])
 class AnswerBrakeView(_OnBrake):
-    @extend_schema(operation_id="answer_brake", request=AnswerBrakeBody, responses=BrakeSerializer)
+    @extend_schema(operation_id="answer_brake", request=AnswerBrakeBody, responses=BrakeDetailSerializer)
     def post(self, request: Request, brake_id: UUID) -> Response:
         """Say for one's party whether the stopped acts may go on; with the word of both they do."""
         brake, body = self.brake(), self.read_body(AnswerBrakeBody)
         actor = self.actor(request, brake, body.pop("organization", None))
         braking.answer_brake(brake=brake, actor=actor, at=timezone.now(), **body)
-        return self.show(BrakeSerializer, self.brake())
+        return self.show(BrakeDetailSerializer, self.brake())
 
 
 @extend_schema(tags=["brakes"])
