@@ -9,9 +9,7 @@ from datetime import datetime
 
 from .grave import (
     DETACHMENT,
-    Grave,
     GraveAct,
-    Side,
     Standing,
     grave_in_hub,
     in_words,
@@ -47,7 +45,7 @@ def brake(store: Store, link: LinkRow, acts: Sequence[GraveAct], *, now: datetim
             refused.append(act)
         elif tally.is_braked or is_too_many(tally):
             if not tally.is_braked:
-                store.trip(link, act, why_tripped(tally, [act.kind]), now=now)
+                store.trip(link, act, why_tripped(tally, act.kind), now=now)
             raise Braked(act, store.stop(link, act, now=now))
     return refused
 
@@ -99,6 +97,3 @@ def brake_detachment(store: Store, link: LinkRow, *, now: datetime) -> None:
     store.lock_ticket(link)
     brake(store, link, [DETACHMENT], now=now)
     note(store, link, [DETACHMENT], now=now)
-
-
-__all__ = ["CAUSE", "Braked", "Grave", "Side", "brake", "brake_detachment", "brake_intake", "hold_for_brake", "note"]

@@ -3,7 +3,7 @@
 One of them is everyday business. Hundreds at once are a release gone wrong or a system gone empty (INV-26, M10).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -175,11 +175,10 @@ def in_words(act: GraveAct) -> str:
     return f"{act.field} {act.before!r} → {act.after!r}: it would be {what} {where}"
 
 
-def why_tripped(tally: Tally, kinds: Iterable[Grave]) -> str:
-    """Why the brake on acts of these kinds trips now."""
+def why_tripped(tally: Tally, kind: Grave) -> str:
+    """Why the brake on acts of this kind trips now."""
     acts = {Grave.BLANK: "emptied", Grave.DETACH: "detached", Grave.CLOSE: "closed", Grave.REOPEN: "re-opened"}
-    named = ", ".join(acts[kind] for kind in kinds)
     return (
-        f"{tally.recent + 1} tickets would be {named} within {WINDOW_SECONDS // 60} minutes; "
+        f"{tally.recent + 1} tickets would be {acts[kind]} within {WINDOW_SECONDS // 60} minutes; "
         f"at most {tally.busiest} were in any like time of the last two weeks, and {tally.handful} pass unasked"
     )

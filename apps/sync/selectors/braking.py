@@ -13,6 +13,7 @@ from apps.ecosystem.models import Organization
 from apps.tickets.models import Ticket
 from apps.tickets.selectors import tickets
 
+from ..engine.braking import CAUSE
 from ..models import Brake, BrakeAnswer, GraveAct
 from ..permissions import CONNECTION, WATCH
 
@@ -20,8 +21,9 @@ TICKET = "ticket"
 
 
 def brakes(*, seen_by: Principal) -> QuerySet[Brake]:
-    """Those in force first, then the newest; each with how many tickets are ``stopped`` and went ``through``."""
-    stopped = Q(acts__standing=GraveAct.Standing.STOPPED)
+    """Those in force first, then the newest; each with how many tickets wait (``stopped``) and went ``through``."""
+    held = Q(acts__link__delivery_hold__cause=CAUSE) | Q(acts__link__intake_hold__cause=CAUSE)
+    stopped = held & Q(acts__standing=GraveAct.Standing.STOPPED)
     through = Q(acts__standing=GraveAct.Standing.CARRIED_OUT)
     rests = Case(When(state__in=Brake.IN_FORCE, then=Value(0)), default=Value(1), output_field=IntegerField())
     return (
@@ -75,6 +77,14 @@ class Listed:
 
     act: GraveAct
     ticket: Ticket | None
+
+    @property
+    def word(self) -> str:
+        """What became of it. A lane that was skipped, or judged anew under better rules, waits no more."""
+        holds = (self.act.link.delivery_hold, self.act.link.intake_hold)
+        waits = any(hold is not None and hold["cause"] == CAUSE for hold in holds)
+        is_stopped = self.act.standing == GraveAct.Standing.STOPPED
+        return "no longer waits" if is_stopped and not waits else self.act.get_standing_display()
 
     @property
     def before(self) -> Any:

@@ -21,6 +21,7 @@ from ..engine import grave
 from ..engine.braking import CAUSE
 from ..engine.grave import Grave, Side, Undo, grave_in_system, undo_of
 from ..engine.merge import Agreement
+from ..engine.ports import DELIVERS
 from ..engine.rules import ExpressionFailed, RuleGap, SyncRules, into_system
 from ..models import Brake, BrakeAnswer, GraveAct, GraveCount, TicketLink
 from ..selectors.braking import parties_answered_by
@@ -81,7 +82,7 @@ def _decide(brake: Brake, at: datetime) -> None:
     if brake.state == Brake.State.RELEASED:
         stopped = brake.acts.filter(standing__in=[_Standing.STOPPED, _Standing.REFUSED])
         _resume(brake, stopped, at)
-        stopped.update(standing=_Standing.ALLOWED)
+        stopped.update(standing=_Standing.ALLOWED, settled_at=at)
     else:
         _name_party(brake)
 
@@ -134,7 +135,7 @@ def put_back(*, brake: Brake, actor: Actor, at: datetime) -> Done:
             number += 1
     stopped = held.acts.filter(standing=_Standing.STOPPED)
     _resume(held, stopped, at)
-    stopped.filter(into=Side.HUB).exclude(kind=Grave.DETACH).update(standing=_Standing.REFUSED)
+    stopped.filter(into=Side.HUB).exclude(kind=Grave.DETACH).update(standing=_Standing.REFUSED, settled_at=at)
     return Done(number, refused)
 
 
@@ -192,7 +193,7 @@ def end_spent_brakes(*, now: datetime) -> int:
     """End the brakes that a party keeps on and behind which nothing waits any more; how many."""
     waits = Q(link__delivery_hold__cause=CAUSE) | Q(link__intake_hold__cause=CAUSE)
     waits |= Q(link__look_wanted__gt=F("link__look_done")) | ~Q(link__repair=[])
-    waits |= Q(link__ticket__last_seq__gt=F("link__applied_seq"))
+    waits |= Q(link__state__in=DELIVERS, link__ticket__last_seq__gt=F("link__applied_seq"))
     open_acts = GraveAct.objects.filter(waits, standing__in=[_Standing.STOPPED, _Standing.REFUSED])
     ended = 0
     for brake in Brake.objects.filter(state=Brake.State.REFUSED):

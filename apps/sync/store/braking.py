@@ -108,7 +108,7 @@ def _recent(now: datetime) -> Q:
 def _answer(link: TicketLink, act: grave.GraveAct, now: datetime) -> Standing | None:
     """What the parties said about this act. They agreed to one change of one value and to no other; a write that was
     let through may have to be made again because its answer was lost."""
-    said = _like(link.connection, act).filter(link=link, key=act.key, brake__decided_at__gt=now - ANSWER_HOLDS)
+    said = _like(link.connection, act).filter(link=link, key=act.key, settled_at__gt=now - ANSWER_HOLDS)
     again = Q(standing=Standing.CARRIED_OUT, into=Side.SYSTEM, brake__state=Brake.State.RELEASED)
     for one in said.filter(Q(standing__in=[Standing.ALLOWED, Standing.REFUSED]) | again).order_by("-pk"):
         if one.standing == Standing.REFUSED:

@@ -82,7 +82,7 @@ def _line(one: Listed) -> tuple[Any, ...]:
     act, ticket = one.act, one.ticket
     named = (ticket.reference, ticket.title) if ticket else ("", "")
     what = f"{act.get_kind_display()} {act.get_into_display()}"
-    return (act.get_standing_display(), str(act.link), *named, what, act.field, one.before, one.after, act.at)
+    return (one.word, str(act.link), *named, what, act.field, one.before, one.after, act.at)
 
 
 # --- What a party says ------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A mass of grave acts stops after a handful, asks both parties with the list, and can be put back (M10, INV-26)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.access.kernel import Forbidden, NotVisible
 from apps.sync.models import Brake, Connection, GraveAct, GraveCount, TicketLink
+from apps.sync.selectors import acts_behind, brakes, told_acts
 from apps.sync.services import NothingWaits
 from apps.sync.services.braking import answer_brake, end_spent_brakes, prune_grave_acts, put_back
-from apps.sync.services.operating import correctable_fields, retry_lanes
+from apps.sync.services.operating import correctable_fields, retry_lanes, skip_entries
 from apps.tickets import services as tickets
 from apps.tickets.models import Ticket
 
@@ -310,3 +312,33 @@ def test_ordinary_changes_cost_no_query_for_the_brake(stage: Stage, fleet: list[
     tables = ("sync_brake", "sync_grave")
     assert [one["sql"] for one in queries.captured_queries if any(table in one["sql"] for table in tables)] == []
     assert sites(fleet) == ["Rome"] * MANY
+
+
+def test_what_was_refused_days_ago_can_still_be_put_back(stage: Stage, fleet: list[Ticket]) -> None:
+    go_empty(stage, A, fleet)
+    brake = Brake.objects.get()
+    answer(stage, brake, A, "keep_stopped")
+    Brake.objects.update(decided_at=stage.now - timedelta(days=3))
+    put_back(brake=brake, actor=stage.actor(A), at=stage.now)
+    stage.rest()
+    assert sites(fleet) == there(stage, A, fleet) == ["Berlin"] * MANY
+
+
+def test_a_lane_that_was_skipped_waits_no_more(stage: Stage, fleet: list[Ticket]) -> None:
+    stage.publish(B, document(fields={"custom.site": {"values": {"Berlin": "Berlin", "Rome": "", "": ""}}}))
+    for ticket in fleet:
+        stage.person_edits(A, ticket, reference="Rome")
+    stage.rest()
+    brake = Brake.objects.get()
+    answer(stage, brake, B, "keep_stopped")
+    links = [link.pk for link in held(stage, B)]
+    actor = stage.actor(B)
+    skipped = skip_entries(connection=stage.connection(B), links=links, actor=actor, at=stage.now, reason="a fault")
+    assert skipped.number == MANY - HANDFUL
+    stage.rest()
+    told: Any = brakes(seen_by=actor.principal).get()
+    assert told.stopped == 0
+    words = [one.word for one in told_acts(acts_behind(told, seen_by=actor.principal), seen_by=actor.principal)]
+    assert words == ["no longer waits"] * (MANY - HANDFUL) + ["carried out"] * HANDFUL
+    assert there(stage, B, fleet).count("Berlin") == MANY - HANDFUL
+    assert end_spent_brakes(now=stage.now) == 1
