@@ -88,7 +88,7 @@ def take_samples() -> None:
 def look_for_alerts() -> None:
     """Raise what is to be told and note what is over; what is due is sent apart, so that it cannot stop the looking."""
     operating.end_charges()
-    braking.end_spent_brakes(now=timezone.now())
+    braking.tend_brakes(now=timezone.now())
     alerting.look_for_alerts(now=timezone.now())
     send_alerts.delay()
 

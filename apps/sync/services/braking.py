@@ -25,7 +25,7 @@ from ..engine.ports import DELIVERS
 from ..engine.rules import ExpressionFailed, RuleGap, SyncRules, into_system
 from ..models import Brake, BrakeAnswer, GraveAct, GraveCount, TicketLink
 from ..selectors.braking import parties_answered_by
-from ..store.braking import REMEMBERED, WithParty, who_must_answer
+from ..store.braking import REMEMBERED, WithParty, keep_count, who_must_answer
 from .lanes import NothingWaits
 from .operating import Done
 from .ruling import published_rules
@@ -35,14 +35,26 @@ LISTS_KEPT = timedelta(days=90)
 _Standing = GraveAct.Standing
 
 
-@transaction.atomic
 def answer_brake(*, brake: Brake, choice: str, actor: Actor, at: datetime, note: str = "") -> Brake:
     """Say for one's organization whether the stopped acts may go on; with both parties' word they do.
 
     One party alone keeps them stopped. Raises NothingWaits once the brake is released or over, Forbidden for anybody
     who may not answer for a party of it.
     """
-    held = _lock(brake)
+    with transaction.atomic():
+        held = _answer(brake, choice, actor, at, note)
+    # Apart: whoever counts holds a link first, and nobody may wait for it with the count in hand.
+    if held.state == Brake.State.RELEASED:
+        _resume(held, held.acts.filter(standing=_Standing.ALLOWED), at)
+    else:
+        _name_party(held)
+    return held
+
+
+def _answer(brake: Brake, choice: str, actor: Actor, at: datetime, note: str) -> Brake:
+    # Who is about to stop an act is through before, and nobody stops one behind a brake that is released meanwhile.
+    keep_count(brake.connection)
+    held = _read(brake)
     _require_party(held, actor)
     if choice not in BrakeAnswer.Choice.values:
         raise NothingWaits(f"choice: {choice!r} is not one of {', '.join(BrakeAnswer.Choice.values)}")
@@ -57,8 +69,8 @@ def answer_brake(*, brake: Brake, choice: str, actor: Actor, at: datetime, note:
     return held
 
 
-def _lock(brake: Brake) -> Brake:
-    return Brake.objects.select_for_update(of=("self",)).select_related("connection__organization").get(pk=brake.pk)
+def _read(brake: Brake) -> Brake:
+    return Brake.objects.select_related("connection__organization").get(pk=brake.pk)
 
 
 def _require_party(brake: Brake, actor: Actor) -> None:
@@ -81,20 +93,16 @@ def _decide(brake: Brake, at: datetime) -> None:
     brake.save()
     if brake.state == Brake.State.RELEASED:
         stopped = brake.acts.filter(standing__in=[_Standing.STOPPED, _Standing.REFUSED])
-        _resume(brake, stopped, at)
         stopped.update(standing=_Standing.ALLOWED, settled_at=at)
-    else:
-        _name_party(brake)
 
 
 def _resume(brake: Brake, acts: QuerySet[GraveAct], at: datetime) -> None:
     """Let the lanes of ``acts`` be judged again: what is still too much is held again."""
     rows = TicketLink.objects.filter(Exists(acts.filter(link=OuterRef("pk"))), connection=brake.connection_id)
-    rows.filter(delivery_hold__cause=CAUSE).update(delivery_hold=None, attempts=0, due_at=at)
-    rows.filter(intake_hold__cause=CAUSE).update(
-        intake_hold=None, look_wanted=F("look_wanted") + 1, attempts=0, due_at=at
-    )
-    wake.ring("connection", str(brake.connection_id))
+    sent = rows.filter(delivery_hold__cause=CAUSE).update(delivery_hold=None, attempts=0, due_at=at)
+    looks = {"intake_hold": None, "look_wanted": F("look_wanted") + 1, "attempts": 0, "due_at": at}
+    if sent + rows.filter(intake_hold__cause=CAUSE).update(**looks):
+        wake.ring("connection", str(brake.connection_id))
 
 
 def _name_party(brake: Brake) -> None:
@@ -109,7 +117,6 @@ def _name_party(brake: Brake) -> None:
 # --- Putting back -----------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def put_back(*, brake: Brake, actor: Actor, at: datetime) -> Done:
     """It was a fault. What went through before the brake tripped is undone: the hub's old values are ordinary journal
     entries again, a system gets its value once more, a detached ticket is followed again. What a system lost is given
@@ -117,15 +124,14 @@ def put_back(*, brake: Brake, actor: Actor, at: datetime) -> Done:
 
     Raises NothingWaits unless a party keeps the acts stopped. What cannot be put back stays and says why.
     """
-    held = _lock(brake)
+    held = _read(brake)
     _require_party(held, actor)
     if held.state != Brake.State.REFUSED:
         raise NothingWaits("say first that the acts are to be kept stopped; then what went through can be put back")
     rules = published_rules(held.connection)
     refused: dict[UUID, str] = {}
     number = 0
-    through = held.acts.filter(standing=_Standing.CARRIED_OUT).order_by("-pk")
-    for act in through.select_related("link__ticket", "link__connection__machine", "link__connection__organization"):
+    for act in held.acts.filter(standing=_Standing.CARRIED_OUT).order_by("-pk"):
         try:
             with transaction.atomic():
                 _undo(act, rules, actor, at)
@@ -134,13 +140,15 @@ def put_back(*, brake: Brake, actor: Actor, at: datetime) -> Done:
         else:
             number += 1
     stopped = held.acts.filter(standing=_Standing.STOPPED)
-    _resume(held, stopped, at)
-    stopped.filter(into=Side.HUB).exclude(kind=Grave.DETACH).update(standing=_Standing.REFUSED, settled_at=at)
+    with transaction.atomic():
+        _resume(held, stopped, at)
+        stopped.filter(into=Side.HUB).exclude(kind=Grave.DETACH).update(standing=_Standing.REFUSED, settled_at=at)
     return Done(number, refused)
 
 
 def _undo(act: GraveAct, rules: SyncRules | None, actor: Actor, at: datetime) -> None:
-    link = act.link
+    whole = TicketLink.objects.select_related("ticket", "connection__machine", "connection__organization")
+    link = whole.select_for_update(of=("self",)).get(pk=act.link_id)
     assert link.ticket is not None
     done = as_engine_act(act)
     undo = undo_of(done, as_value(read_fields(link.ticket).get(act.field, "")))
@@ -157,8 +165,8 @@ def _undo(act: GraveAct, rules: SyncRules | None, actor: Actor, at: datetime) ->
         link.state, link.look_wanted, link.compare_wanted = TicketLink.State.LINKED, link.look_wanted + 1, True
     link.due_at = at
     link.save(update_fields=["repair", "state", "look_wanted", "compare_wanted", "due_at"])
-    act.standing, act.settled_at = _Standing.PUT_BACK, at
-    act.save(update_fields=["standing", "settled_at"])
+    if not GraveAct.objects.filter(pk=act.pk, standing=act.standing).update(standing=_Standing.PUT_BACK, settled_at=at):
+        raise NothingWaits("somebody else has put it back at the same moment")
 
 
 def _repair(link: TicketLink, act: GraveAct, rules: SyncRules | None) -> None:
@@ -189,18 +197,25 @@ def as_engine_act(act: GraveAct) -> grave.GraveAct:
 # --- By itself --------------------------------------------------------------------------------------------------------
 
 
-def end_spent_brakes(*, now: datetime) -> int:
-    """End the brakes that a party keeps on and behind which nothing waits any more; how many."""
+def tend_brakes(*, now: datetime) -> int:
+    """End the brakes that a party keeps on and behind which nothing waits any more; how many. Lanes that a released one
+    still holds, because its release was cut short, go on."""
+    for brake in Brake.objects.filter(state=Brake.State.RELEASED, decided_at__gt=now - KEPT):
+        other = GraveAct.objects.filter(link=OuterRef("link"), standing=_Standing.STOPPED)
+        _resume(brake, brake.acts.filter(~Exists(other), standing=_Standing.ALLOWED), now)
     waits = Q(link__delivery_hold__cause=CAUSE) | Q(link__intake_hold__cause=CAUSE)
     waits |= Q(link__look_wanted__gt=F("link__look_done")) | ~Q(link__repair=[])
     waits |= Q(link__state__in=DELIVERS, link__ticket__last_seq__gt=F("link__applied_seq"))
     open_acts = GraveAct.objects.filter(waits, standing__in=[_Standing.STOPPED, _Standing.REFUSED])
     ended = 0
-    for brake in Brake.objects.filter(state=Brake.State.REFUSED):
-        if not open_acts.filter(brake=brake).exists():
-            brake.state = Brake.State.OVER
-            brake.save()
-            ended += 1
+    for brake in Brake.objects.filter(state=Brake.State.REFUSED).select_related("connection"):
+        with transaction.atomic():
+            keep_count(brake.connection)
+            brake.refresh_from_db(fields=["state"])
+            if brake.state == Brake.State.REFUSED and not open_acts.filter(brake=brake).exists():
+                brake.state = Brake.State.OVER
+                brake.save()
+                ended += 1
     return ended
 
 

@@ -37,8 +37,7 @@ class BrakeRows:
 
     def tally(self, link: TicketLink, act: grave.GraveAct, *, now: datetime) -> Tally:
         connection = link.connection
-        # Two who counted at once would both be the last that passes.
-        ConnectionPulse.objects.select_for_update().filter(connection=connection).values_list("pk").first()
+        keep_count(connection)
         answer = _answer(link, act, now)
         if answer is not None:
             return Tally(answer=answer)
@@ -79,6 +78,12 @@ class BrakeRows:
         if not is_new:
             GraveAct.objects.filter(pk=listed.pk).update(**columns)
         return who_must_answer(brake)
+
+
+def keep_count(connection: Connection) -> None:
+    """Let nobody else count, stop or decide about grave acts of the connection until the transaction ends: two who
+    counted at once would both be the last that passes. Take it after links and tickets, never before."""
+    ConnectionPulse.objects.select_for_update().filter(connection=connection).values_list("pk").first()
 
 
 def who_must_answer(brake: Brake) -> str:

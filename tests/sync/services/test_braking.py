@@ -12,7 +12,7 @@ from apps.access.kernel import Forbidden, NotVisible
 from apps.sync.models import Brake, Connection, GraveAct, GraveCount, TicketLink
 from apps.sync.selectors import acts_behind, brakes, told_acts
 from apps.sync.services import NothingWaits
-from apps.sync.services.braking import answer_brake, end_spent_brakes, prune_grave_acts, put_back
+from apps.sync.services.braking import answer_brake, prune_grave_acts, put_back, tend_brakes
 from apps.sync.services.operating import correctable_fields, retry_lanes, skip_entries
 from apps.tickets import services as tickets
 from apps.tickets.models import Ticket
@@ -136,7 +136,7 @@ def test_one_party_keeps_it_stopped_and_puts_everything_back(stage: Stage, fleet
     for slug in (A, B):
         assert there(stage, slug, fleet) == ["Berlin"] * MANY, slug
     assert held(stage, A) == []
-    assert end_spent_brakes(now=stage.now) == 1
+    assert tend_brakes(now=stage.now) == 1
     assert Brake.objects.get().state == "over"
 
 
@@ -188,7 +188,7 @@ def test_rules_that_empty_a_field_stop_after_a_handful_and_go_on_once_corrected(
     assert put_back(brake=brake, actor=stage.actor(B), at=stage.now).number == HANDFUL
     stage.rest()
     assert there(stage, B, fleet) == ["Rome"] * MANY
-    assert end_spent_brakes(now=stage.now) == 1
+    assert tend_brakes(now=stage.now) == 1
 
 
 def test_a_release_that_reads_every_status_as_closed_is_stopped(stage: Stage, fleet: list[Ticket]) -> None:
@@ -217,7 +217,7 @@ def test_tickets_that_vanish_by_the_dozen_stay_linked(stage: Stage, fleet: list[
     put_back(brake=brake, actor=stage.actor(A), at=stage.now)
     stage.rest()
     assert [stage.link(A, ticket).state for ticket in fleet] == ["linked"] * MANY
-    assert end_spent_brakes(now=stage.now) == 1
+    assert tend_brakes(now=stage.now) == 1
 
 
 def test_vanished_tickets_are_detached_once_both_parties_say_so(stage: Stage, fleet: list[Ticket]) -> None:
@@ -341,4 +341,21 @@ def test_a_lane_that_was_skipped_waits_no_more(stage: Stage, fleet: list[Ticket]
     words = [one.word for one in told_acts(acts_behind(told, seen_by=actor.principal), seen_by=actor.principal)]
     assert words == ["no longer waits"] * (MANY - HANDFUL) + ["carried out"] * HANDFUL
     assert there(stage, B, fleet).count("Berlin") == MANY - HANDFUL
-    assert end_spent_brakes(now=stage.now) == 1
+    assert tend_brakes(now=stage.now) == 1
+
+
+def test_a_release_that_was_cut_short_is_made_whole(
+    stage: Stage, fleet: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_empty(stage, A, fleet)
+    brake = Brake.objects.get()
+    answer(stage, brake, A, "let_through")
+    with monkeypatch.context() as cut:
+        cut.setattr("apps.sync.services.braking._resume", lambda *_given: None)
+        answer(stage, brake, INTEGRATOR, "let_through")
+    stage.rest()
+    assert len(held(stage, A)) == MANY - HANDFUL
+    tend_brakes(now=stage.now)
+    stage.rest()
+    assert sites(fleet) == [""] * MANY
+    assert held(stage, A) == []
