@@ -23,7 +23,7 @@ from apps.tickets.services import share
 
 from ..cast import Cast
 from .people import ServiceNowPerson
-from .setup import actor_for, connect
+from .setup import HANDFUL_OF_A_REPLAY, actor_for, connect
 from .stage import Stage
 from .wire import CallFailed
 
@@ -124,7 +124,7 @@ def _read_row(row: dict[str, str]) -> Logged:
 def replay(stage: Stage, cast: Cast, place: str, limit: int, *, say: Callable[[str], None]) -> Outcome:
     """Play the log into the ServiceNow sandbox, wait until everything is quiet, compare."""
     started, outcome = time.monotonic(), Outcome()
-    connections = connect(stage, cast, poll_seconds=5)
+    connections = connect(stage, cast, poll_seconds=5, handful=HANDFUL_OF_A_REPLAY)
     loosen_limits(stage)
     tickets = read_log(place, limit)
     john = ServiceNowPerson(stage.doors["servicenow"], "john")

@@ -63,11 +63,18 @@ def actor_for(cast: Cast, person: str, organization: str) -> Actor:
     return Actor(principal_of(user), cast.organizations[organization], user, person)
 
 
-def connect(stage: Stage, cast: Cast, *, poll_seconds: int = 5) -> dict[str, Connection]:
-    """One connection for each system, checked, with its template rules tried, published and in use."""
+HANDFUL_OF_A_REPLAY = 1_000_000
+"""Weeks of closing and re-opening within minutes are what a replay is for, and no release gone wrong."""
+
+
+def connect(stage: Stage, cast: Cast, *, poll_seconds: int = 5, handful: int | None = None) -> dict[str, Connection]:
+    """One connection for each system, checked, with its template rules tried, published and in use.
+
+    ``handful``: so many tickets may be closed or re-opened within ten minutes before the brake asks.
+    """
     settings.SIAM_OUTBOUND_ALLOW = stage.allowed.split(",")
     at = timezone.now()
-    made = {name: _connect(name, stage, cast, poll_seconds, at) for name in SYSTEMS}
+    made = {name: _connect(name, stage, cast, poll_seconds, at, handful) for name in SYSTEMS}
     addresses = {name: f"{stage.portal}/hooks/{connection.notice_key}/" for name, connection in made.items()}
     own = {name: services.notice_secrets(connection)[0] for name, connection in made.items()}
     for name, secret in subscribe(stage.doors, addresses, own).items():
@@ -76,7 +83,7 @@ def connect(stage: Stage, cast: Cast, *, poll_seconds: int = 5) -> dict[str, Con
     return {name: services.refresh(connection) for name, connection in made.items()}
 
 
-def _connect(name: str, stage: Stage, cast: Cast, poll_seconds: int, at: datetime) -> Connection:
+def _connect(name: str, stage: Stage, cast: Cast, poll_seconds: int, at: datetime, handful: int | None) -> Connection:
     system = SYSTEMS[name]
     actor = actor_for(cast, system["manager"], system["organization"])
     former = Connection.objects.filter(organization=actor.organization, name=system["name"]).first()
@@ -94,6 +101,7 @@ def _connect(name: str, stage: Stage, cast: Cast, poll_seconds: int, at: datetim
         secrets=system["secrets"],
         at=at,
         poll_seconds=max(poll_seconds, system.get("poll_seconds", 1)),
+        brake_handful=handful,
     )
     services.check_connection(connection=connection, actor=actor, at=at)
     version = services.draft_rules(

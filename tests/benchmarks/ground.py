@@ -17,7 +17,7 @@ from apps.sync.services import published_rules
 from apps.tickets.models import Route
 from siamportal.cast import load_cast
 from siamportal.demo.people import ServiceNowPerson
-from siamportal.demo.setup import SYSTEMS, actor_for, connect
+from siamportal.demo.setup import HANDFUL_OF_A_REPLAY, SYSTEMS, actor_for, connect
 from siamportal.demo.stage import Stage
 from tests.benchmarks.plain import Lap
 
@@ -49,7 +49,7 @@ class Ground:
             )
             stage.meet_sandboxes(sandboxes)
             self._portal = stage.start_portal(0)
-            connections = connect(stage, cast, poll_seconds=60)
+            connections = connect(stage, cast, poll_seconds=60, handful=HANDFUL_OF_A_REPLAY)
         except BaseException:
             stage.stop()
             raise

@@ -197,7 +197,7 @@ def _set_up(chosen: argparse.Namespace, how: dict[str, Any]) -> Iterator[Show]:
     from siamportal.cast import load_cast
     from siamportal.celery import app
     from siamportal.demo.incidents import loosen_limits
-    from siamportal.demo.setup import connect
+    from siamportal.demo.setup import HANDFUL_OF_A_REPLAY, connect
 
     from .crew import Crew
     from .fleet import Fleet
@@ -209,7 +209,7 @@ def _set_up(chosen: argparse.Namespace, how: dict[str, Any]) -> Iterator[Show]:
     try:
         stage.start()
         loosen_limits(stage)
-        connections = connect(stage, cast, poll_seconds=POLL_SECONDS)
+        connections = connect(stage, cast, poll_seconds=POLL_SECONDS, handful=HANDFUL_OF_A_REPLAY)
         Connection.objects.update(poll_seconds=POLL_SECONDS)
         crew = Crew(stage, random.Random(chosen.seed + 1))
         yield Show(stage, crew, connections, cast, random.Random(chosen.seed))
