@@ -150,6 +150,9 @@ class TestActs(SampleTestCase):
         self.post("integrator", reverse("lane-retry", args=[link.pk]), {}, **HTMX)
         link.refresh_from_db()
         assert link.delivery_hold is None
+        assert [(act.verb, act.actor.email if act.actor else "") for act in link.acts.all()] == [
+            ("retried", "integrator@infinity.example")
+        ]
 
     def test_skip_an_entry_only_with_a_reason(self) -> None:
         link = self.connection().links.get(key="INC0010023")
@@ -158,6 +161,7 @@ class TestActs(SampleTestCase):
         self.post("elaine", path, {"reason": "The site is wrong there"})
         link.refresh_from_db()
         assert link.applied_seq == before + 1
+        assert [(act.verb, act.note) for act in link.acts.all()] == [("skipped", "The site is wrong there")]
         assert "The site is wrong there" in self.text("integrator", self.connection_path("infinity-projects"))
         journal = self.text("agent", self.kiosk_path())
         assert "left out for the system of Infinity Projects" in journal

@@ -12,9 +12,10 @@ from .connections import (
     renew_notice_secret,
     resume_connection,
 )
-from .lanes import NothingWaits, retry_lane, settle_conflict, skip_entry
+from .lanes import NothingWaits, settle_conflict, skip_entry
 from .linking import link_missed, link_ticket
 from .making import connector_for
+from .operating import retry_lanes
 from .polling import is_poll_due, poll, sweep
 from .rounds import active_connection, active_connections, refresh, run_round
 from .ruling import RulesNotReady, RulesRefused, draft_rules, publish_rules, published_rules, try_rules
@@ -44,7 +45,7 @@ __all__ = [
     "refresh",
     "renew_notice_secret",
     "resume_connection",
-    "retry_lane",
+    "retry_lanes",
     "run_round",
     "settle_conflict",
     "skip_entry",

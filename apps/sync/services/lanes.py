@@ -1,6 +1,8 @@
-"""What a person does with a lane that waits: retry, resume, skip an entry, settle a conflict."""
+"""What a person does with one lane that waits: skip an entry, settle a conflict. Whatever is done is noted."""
 
+from collections.abc import Collection
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -16,7 +18,7 @@ from ..engine.merge import Agreement, Verdict
 from ..engine.plan import correlation_of
 from ..engine.rules import into_hub
 from ..engine.settle import agree_to_differ
-from ..models import Conflict, Intent, TicketLink
+from ..models import Conflict, Intent, LaneAct, TicketLink
 from ..store import store
 from ..store.rules import published_rules
 
@@ -25,20 +27,20 @@ class NothingWaits(Exception):
     """The lane has nothing that could be skipped or settled."""
 
 
-@transaction.atomic
-def retry_lane(*, link: TicketLink, actor: Actor, at: datetime) -> TicketLink:
-    """Try again now. Content and order stay what they are, and a question about a conflict stays open."""
-    require(actor.principal, Level.WRITE, link.connection)
-    held = TicketLink.objects.select_for_update().get(pk=link.pk)
-    if not is_asked(held):
-        held.delivery_hold = None
-    held.intake_hold = None
-    held.attempts, held.due_at = 0, at
-    if held.external_id:
-        held.look_wanted += 1
-    held.save()
-    wake.ring("connection", str(held.connection_id))
-    return held
+def note_acts(links: Collection[UUID], verb: LaneAct.Verb, actor: Actor, at: datetime, note: str) -> None:
+    """Put down who did what to lanes, and why."""
+    LaneAct.objects.bulk_create(
+        LaneAct(
+            link_id=pk,
+            verb=verb,
+            actor=actor.user,
+            actor_name=actor.name,
+            organization=actor.organization,
+            note=note,
+            at=at,
+        )
+        for pk in links
+    )
 
 
 def is_asked(link: TicketLink) -> bool:
@@ -77,6 +79,7 @@ def skip_entry(*, link: TicketLink, actor: Actor, at: datetime, reason: str) -> 
     )
     text = f"Entry {held.applied_seq} was left out for the system of {held.connection.organization}."
     store.note(held, text, now=at)
+    note_acts([held.pk], LaneAct.Verb.SKIPPED, actor, at, reason)
     return held
 
 

@@ -30,7 +30,7 @@ from ..engine.plan import correlation_of
 from ..engine.rules import RuleGap, SyncRules, into_system
 from ..engine.settle import agree_to_differ
 from ..models import Connection, Intent, LaneAct, LaneCharge, TicketLink
-from .lanes import NothingWaits, is_asked, skip_entry
+from .lanes import NothingWaits, is_asked, note_acts, skip_entry
 from .ruling import published_rules
 
 MOST_AT_ONCE = 1000
@@ -60,7 +60,7 @@ def retry_lanes(*, connection: Connection, links: Collection[UUID], actor: Actor
         these.exclude(conflicts__is_open=True).update(delivery_hold=None)
         these.exclude(external_id="").update(look_wanted=F("look_wanted") + 1)
         these.update(intake_hold=None, attempts=0, due_at=at)
-        _note(chosen, LaneAct.Verb.RETRIED, actor, at, note)
+        note_acts(chosen, LaneAct.Verb.RETRIED, actor, at, note)
         wake.ring("connection", str(connection.pk))
     return len(chosen)
 
@@ -73,9 +73,7 @@ def skip_entries(*, connection: Connection, links: Collection[UUID], actor: Acto
     number = 0
     for link in rows:
         try:
-            with transaction.atomic():
-                skip_entry(link=link, actor=actor, at=at, reason=reason)
-                _note([link.pk], LaneAct.Verb.SKIPPED, actor, at, reason)
+            skip_entry(link=link, actor=actor, at=at, reason=reason)
         except NothingWaits as problem:
             refused[link.pk] = str(problem)
         else:
@@ -98,7 +96,7 @@ def hand_lanes(
         LaneCharge(link_id=pk, person=person, note=note, given_by=actor.name, given_at=at) for pk in chosen
     )
     told = f"to {person.name}" + (f": {note}" if note else "")
-    _note(chosen, LaneAct.Verb.HANDED, actor, at, told)
+    note_acts(chosen, LaneAct.Verb.HANDED, actor, at, told)
     return len(chosen)
 
 
@@ -106,21 +104,6 @@ def end_charges() -> int:
     """Take the charge from everybody whose lane goes on by itself again; how many."""
     ended, _ = LaneCharge.objects.filter(link__delivery_hold__isnull=True, link__intake_hold__isnull=True).delete()
     return ended
-
-
-def _note(links: Collection[UUID], verb: LaneAct.Verb, actor: Actor, at: datetime, note: str) -> None:
-    LaneAct.objects.bulk_create(
-        LaneAct(
-            link_id=pk,
-            verb=verb,
-            actor=actor.user,
-            actor_name=actor.name,
-            organization=actor.organization,
-            note=note,
-            at=at,
-        )
-        for pk in links
-    )
 
 
 # --- Another value ----------------------------------------------------------------------------------------------------
@@ -267,7 +250,7 @@ def _free(link: TicketLink, field: str, actor: Actor, at: datetime) -> None:
         link.intake_hold, link.look_wanted = None, link.look_wanted + 1
     link.attempts, link.due_at = 0, at
     link.save()
-    _note([link.pk], LaneAct.Verb.CORRECTED, actor, at, told)
+    note_acts([link.pk], LaneAct.Verb.CORRECTED, actor, at, told)
     wake.ring("connection", str(link.connection_id))
 
 

@@ -111,7 +111,8 @@ def _find_link(request: HttpRequest, link_id: UUID) -> TicketLink:
 def lane_retry(request: HttpRequest, link_id: UUID) -> HttpResponse:
     """Try the waiting entry again now."""
     link = _find_link(request, link_id)
-    services.retry_lane(link=link, actor=acting_for(request, link.connection), at=timezone.now())
+    actor = acting_for(request, link.connection)
+    services.retry_lanes(connection=link.connection, links=[link.pk], actor=actor, at=timezone.now())
     return done(request, "The lane tries again now.", "connection", link.connection_id)
 
 

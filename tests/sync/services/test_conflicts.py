@@ -77,7 +77,8 @@ def test_a_value_that_lost_can_be_put_back_with_one_act(stage: Stage, tiebreak: 
 def test_a_retry_does_not_answer_a_question(stage: Stage) -> None:
     """Pressing *retry* must not write one side's value over the other's."""
     ticket = collide(stage, "ask")
-    sync.retry_lane(link=stage.link(A, ticket), actor=stage.actor(A), at=AT)
+    link = stage.link(A, ticket)
+    sync.retry_lanes(connection=link.connection, links=[link.pk], actor=stage.actor(A), at=AT)
     stage.rest()
     assert stage.remote(A, ticket).fields["title"] == "theirs"
     assert stage.link(A, ticket).delivery_hold["cause"] == "conflict"

@@ -106,7 +106,7 @@ def test_a_refused_value_parks_and_a_retry_goes_on(stage: Stage) -> None:
     assert (link.delivery_hold["cause"], link.delivery_hold["party"]) == ("rejected", "Infinity Architecture")
     assert fault.hits == 1
     stage.systems[A].faults.clear()
-    sync.retry_lane(link=link, actor=stage.actor(A), at=AT)
+    sync.retry_lanes(connection=link.connection, links=[link.pk], actor=stage.actor(A), at=AT)
     stage.rest()
     assert stage.remote(A, ticket).fields["title"] == "Shop is slow"
 
