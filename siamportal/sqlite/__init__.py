@@ -1,0 +1,1 @@
+"""Django's SQLite, for many threads of one process."""

@@ -1,0 +1,107 @@
+"""SQLite whose writers of one process stand in line (decision 0021).
+
+SQLite has one write lock, and whoever finds it taken sleeps up to a tenth of a second before asking again, for as long
+as others are quicker. In here a writer is woken the moment it is its turn. Other processes meet SQLite's own lock.
+"""
+
+import threading
+from collections import deque
+from typing import Any
+
+from django.db.backends.sqlite3.base import DatabaseWrapper as DjangoWrapper
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
+
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP")
+LONGEST_WAIT = 30.0
+
+
+class Line:
+    """One at a time, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+        self._is_taken = False
+
+    def enter(self, longest: float) -> bool:
+        """Wait for the turn; False when it does not come within ``longest`` seconds."""
+        with self._lock:
+            if not self._is_taken:
+                self._is_taken = True
+                return True
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        if mine.acquire(timeout=longest):
+            return True
+        with self._lock:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                return False
+        # It came at the very last moment.
+        return True
+
+    def leave(self) -> None:
+        """Hand the turn on."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._is_taken = False
+
+
+_line = Line()
+
+
+class Cursor(SQLiteCursorWrapper):
+    """A write outside a transaction stands in line for itself."""
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        if self.connection.in_transaction or not query.startswith(WRITES) or not _line.enter(LONGEST_WAIT):
+            return super().execute(query, params)
+        try:
+            return super().execute(query, params)
+        finally:
+            _line.leave()
+
+
+class DatabaseWrapper(DjangoWrapper):
+    """A transaction stands in line before it begins, and until it has ended."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._is_in_line = False
+
+    def create_cursor(self, name: Any = None) -> Any:
+        return self.connection.cursor(factory=Cursor)
+
+    def _start_transaction_under_autocommit(self) -> None:
+        # Whoever waited too long asks SQLite itself, which then says that it is locked.
+        self._is_in_line = self._is_in_line or _line.enter(LONGEST_WAIT)
+        try:
+            super()._start_transaction_under_autocommit()
+        except BaseException:
+            self._leave_line()
+            raise
+
+    def _commit(self) -> None:
+        super()._commit()
+        # A commit that fails is rolled back, and that ends the transaction.
+        self._leave_line()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()
+        finally:
+            self._leave_line()
+
+    def _close(self) -> None:
+        try:
+            super()._close()
+        finally:
+            self._leave_line()
+
+    def _leave_line(self) -> None:
+        if self._is_in_line:
+            self._is_in_line = False
+            _line.leave()
