@@ -2,10 +2,10 @@
 
 import os
 
-from celery import Celery
+from .bells import Portal
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siamportal.settings")
 
-app = Celery("siamportal", task_cls="siamportal.outages:SweptTask")
+app = Portal("siamportal", task_cls="siamportal.outages:SweptTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -5,7 +5,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from apps.tickets.models import Ticket
+from apps.foundation import wake
 
 from . import services
 from .services import alerting, braking, exchanges, health, operating, sending
@@ -17,17 +17,22 @@ _turns = Turns()
 
 
 @shared_task(name="wake.journal")
-def look_at_journal(ticket_id: str) -> None:
-    """A ticket's journal grew: make the links it lacks and bring its systems up to date."""
-    ticket = Ticket.objects.filter(pk=ticket_id).first()
-    if ticket is None:
-        return
-    services.link_ticket(ticket, now=timezone.now())
-    for connection_id in ticket.links.values_list("connection_id", flat=True).distinct():
-        work_connection.delay(str(connection_id))
+def look_at_journals(*ticket_ids: str) -> None:
+    """The journals of tickets grew: make the links they lack and bring their systems up to date."""
+    for connection_id in services.link_tickets(ticket_ids, now=timezone.now()):
+        wake.ring("connection", connection_id)
 
 
 @shared_task(name="wake.connection")
+def look_at_connections(*connection_ids: str) -> None:
+    """Something is to be done for these connections; each is worked on its own, so that none waits for another."""
+    for connection_id in connection_ids[1:]:
+        work_connection.delay(connection_id)
+    for connection_id in connection_ids[:1]:
+        work_connection(connection_id)
+
+
+@shared_task(name="sync.work_connection")
 def work_connection(connection_id: str) -> None:
     """Round after round of one connection, until nothing is due or others have waited long enough (INV-9)."""
     if not _turns.take(connection_id):

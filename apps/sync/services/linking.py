@@ -1,13 +1,15 @@
 """Which systems get a ticket: those of its parties whose owner's rules accept it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from apps.tickets.models import Ticket
+from apps.tickets.models import Ticket, TicketParty
 
 from ..crashpoints import reached
 from ..engine.linking import offer_ticket
 from ..engine.ports import LinkRow
-from ..models import Connection, ConnectionPulse
+from ..models import Connection, ConnectionPulse, TicketLink
 from ..store import store
 
 OVERLAP = timedelta(minutes=10)
@@ -15,17 +17,38 @@ OVERLAP = timedelta(minutes=10)
 
 def link_ticket(ticket: Ticket, *, now: datetime) -> list[LinkRow]:
     """Make the links that ``ticket`` lacks; each starts its lane at the journal's present end."""
+    return _make_links([ticket.pk], now)
+
+
+def link_tickets(ticket_ids: Sequence[str], *, now: datetime) -> list[str]:
+    """Make the links that these tickets lack; the ids of all connections that have one to them."""
+    _make_links([UUID(key) for key in ticket_ids], now)
+    links = TicketLink.objects.filter(ticket__in=ticket_ids)
+    return [str(key) for key in links.values_list("connection", flat=True).distinct()]
+
+
+def _make_links(ticket_ids: Sequence[UUID], now: datetime) -> list[LinkRow]:
     reached("journal heard")
-    candidates = Connection.objects.filter(
-        organization__ticket_parties__ticket=ticket, state__in=(Connection.State.ACTIVE, Connection.State.ON_HOLD)
-    ).exclude(links__ticket=ticket)
+    open_to_links = (Connection.State.ACTIVE, Connection.State.ON_HOLD)
+    parties = TicketParty.objects.filter(ticket__in=ticket_ids, organization__connections__state__in=open_to_links)
+    wanted = set(parties.values_list("ticket", "organization__connections"))
+    wanted -= set(TicketLink.objects.filter(ticket__in=ticket_ids).values_list("ticket", "connection"))
+    if not wanted:
+        return []
+    connections = Connection.objects.in_bulk({connection for _ticket, connection in wanted})
+    rules = {key: store.rules(connection) for key, connection in connections.items()}
+    tickets = Ticket.objects.select_related("opened_by", "held_by").prefetch_related("parties__organization")
+    found = tickets.in_bulk({ticket for ticket, _connection in wanted})
     made = []
-    for connection in candidates:
-        link = offer_ticket(store, connection, ticket, now=now)
-        if link is not None:
-            reached("link made")
-            made.append(link)
-    return made
+    with store.atomic():
+        # In the order in which all lock tickets that lock several.
+        for ticket, connection in sorted(wanted, key=str):
+            if connections[connection].state in open_to_links and ticket in found:
+                made.append(offer_ticket(store, connections[connection], found[ticket], rules[connection], now=now))
+    links = [link for link in made if link is not None]
+    for _link in links:
+        reached("link made")
+    return links
 
 
 def link_missed(connection: Connection, *, now: datetime) -> int:
@@ -34,8 +57,10 @@ def link_missed(connection: Connection, *, now: datetime) -> int:
     tickets = Ticket.objects.filter(parties__organization=connection.organization).exclude(links__connection=connection)
     if since is not None:
         tickets = tickets.filter(touched_at__gte=since - OVERLAP)
+    rules = store.rules(connection)
     made = sum(
-        offer_ticket(store, connection, ticket, now=now) is not None for ticket in tickets.iterator(chunk_size=500)
+        offer_ticket(store, connection, ticket, rules, now=now) is not None
+        for ticket in tickets.iterator(chunk_size=500)
     )
     ConnectionPulse.objects.filter(connection=connection).update(linked_until=now)
     return made

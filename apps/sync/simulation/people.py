@@ -65,7 +65,7 @@ def share(world: "World", a: int, b: int, _c: int) -> str | None:
         return None
     if any(link.ticket_id == ticket.pk for link in world.store.links_of[connection.pk].values()):
         return None
-    made = offer_ticket(world.port, connection, ticket.pk, now=world.portal_now())
+    made = offer_ticket(world.port, connection, ticket.pk, connection.rules, now=world.portal_now())
     return f"{ticket.pk} is offered to {connection.pk}" if made is not None else None
 
 

@@ -1,6 +1,6 @@
 """The hub's side of a link as rows: its ticket's fields, journal, comments and files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class HubRows:
             "reference": ticket.reference,
             "opened_by": ticket.opened_by.slug,
             "held_by": ticket.held_by.slug,
-            "parties": sorted(party.organization.slug for party in ticket.parties.select_related("organization")),
+            "parties": sorted(_parties_of(ticket)),
         }
 
     def events_after(self, link: TicketLink, seq: int, most: int | None = None) -> list[HubEvent]:
@@ -161,6 +161,12 @@ def actor_of(link: TicketLink) -> Actor:
     connection = link.connection
     machine = connection.machine
     return Actor(principal_of(machine), connection.organization, machine, connection.name)
+
+
+def _parties_of(ticket: Ticket) -> Iterable[str]:
+    if "parties" in getattr(ticket, "_prefetched_objects_cache", ()):
+        return [party.organization.slug for party in ticket.parties.all()]
+    return ticket.parties.values_list("organization__slug", flat=True)
 
 
 def _source(link: TicketLink, ref: str, author: str = "") -> Source:
