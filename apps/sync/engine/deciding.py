@@ -72,7 +72,7 @@ def _next_work(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> 
     if intent is not None:
         return _recover(store, link, intent, now)
     if link.look_wanted > link.look_done and link.external_id and link.intake_hold is None:
-        if not _is_our_echo(link):
+        if not is_our_echo(link):
             return _look(store, link, rules)
         link.look_done = link.look_wanted
         store.save(link, "look_done")
@@ -81,7 +81,7 @@ def _next_work(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> 
     return _deliver(store, link, rules, now)
 
 
-def _is_our_echo(link: LinkRow) -> bool:
+def is_our_echo(link: LinkRow) -> bool:
     """Whether all that is to be looked at is a notice of the very version that our own last write left."""
     is_only_one = link.look_wanted == link.hint_count and link.look_done == link.hint_count - 1
     is_read = link.state == LinkState.LINKED and not link.compare_wanted

@@ -1,11 +1,14 @@
 """Hearing that something changed in a system: by webhook or by asking. Both only say where to look (design 3.1)."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..crashpoints import reached
-from .ports import ConnectionRow, LinkState, Store
-from .snapshot import Changed, ChangedPage, NoticeHint
+from .ports import ConnectionRow, LinkRow, LinkState, Store
+from .snapshot import Changed, ChangedPage, ExternalRef, NoticeHint
+
+CREATION_SECONDS = 3.0
+"""How long a ticket that a system tells of may turn out to be our own creation, whose answer is not settled yet."""
 
 
 def accept_changed(store: Store, connection: ConnectionRow, changed: Iterable[Changed], *, now: datetime) -> int:
@@ -16,7 +19,7 @@ def accept_changed(store: Store, connection: ConnectionRow, changed: Iterable[Ch
     for one in wanted:
         link = known.get(one.ref.id)
         if link is None:
-            marked += not one.is_deleted and store.sight(connection, one.ref, now)
+            marked += not one.is_deleted and _sight(store, connection, one.ref, now)
         elif link.state == LinkState.FORMER:
             continue
         elif link.state != LinkState.DETACHED if one.is_deleted else link.version != one.version:
@@ -43,11 +46,33 @@ def accept_notice(store: Store, connection: ConnectionRow, hint: NoticeHint, *, 
             # What it points at was marked in the transaction that stored it.
             return False
         known = store.of_external(connection, [ref.id for ref in hint.refs])
-        for ref in hint.refs:
-            link = known.get(ref.id)
-            if link is None:
-                store.sight(connection, ref, now)
-            elif link.state != LinkState.FORMER:
-                store.want_look(link, hint.versions.get(ref.id, ""))
-        store.ring(connection)
+        news = [
+            _mark(store, connection, known.get(ref.id), ref, hint.versions.get(ref.id, ""), now) for ref in hint.refs
+        ]
+        if any(news):
+            store.ring(connection)
     return True
+
+
+def _mark(
+    store: Store, connection: ConnectionRow, link: LinkRow | None, ref: ExternalRef, version: str, now: datetime
+) -> bool:
+    """Mark what a notice names; whether there is something to look at."""
+    if link is None:
+        return _sight(store, connection, ref, now)
+    if link.state == LinkState.FORMER or (is_at(link, version) and link.look_wanted == link.look_done):
+        return False
+    store.want_look(link, version)
+    return True
+
+
+def _sight(store: Store, connection: ConnectionRow, ref: ExternalRef, now: datetime) -> bool:
+    """Make a link for a ticket that is not known. It may be one that we are just creating: then the answer to that is
+    waited for, or the ticket would be read only to find our own mark on it."""
+    rest = CREATION_SECONDS if store.is_creating(connection) else 0.0
+    return store.sight(connection, ref, now, due_at=now + timedelta(seconds=rest))
+
+
+def is_at(link: LinkRow, version: str) -> bool:
+    """Whether a link that is in step knows its ticket at ``version``: it was read then, or left so by our own write."""
+    return link.state == LinkState.LINKED and version != "" and link.version == version

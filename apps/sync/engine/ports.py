@@ -164,6 +164,9 @@ class Claims(Protocol):
     def release(self, link: LinkRow) -> None:
         """Give the claim back, if it is still ours."""
 
+    def put_back(self, link: LinkRow) -> None:
+        """Keep all columns of a link that is held, and give its claim back; nothing if it was deleted meanwhile."""
+
     def still_held(self, link: LinkRow) -> LinkRow | None:
         """The link as it is now, locked; None when its claim was taken over meanwhile."""
 
@@ -191,7 +194,10 @@ class Lanes(Protocol):
         """Make the link by which a ticket of the hub gets into the system; None if it has one already. Its lane starts
         at the journal's present end."""
 
-    def sight(self, connection: ConnectionRow, ref: ExternalRef, now: datetime) -> bool:
+    def is_creating(self, connection: ConnectionRow) -> bool:
+        """Whether the outcome of a creation in the system is not settled."""
+
+    def sight(self, connection: ConnectionRow, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
         """Make a link for a ticket of the system that is not known yet. Two who sight it at once make one (F61)."""
 
     def want_look(self, link: LinkRow, version: str = "") -> None:
@@ -200,7 +206,8 @@ class Lanes(Protocol):
 
     def open_intent(self, link: LinkRow) -> IntentRow | None: ...
 
-    def intent(self, pk: Any) -> IntentRow: ...
+    def intent(self, link: LinkRow, pk: Any) -> IntentRow:
+        """One of the link's intents."""
 
     def add_intent(
         self,

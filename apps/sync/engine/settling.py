@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ..crashpoints import reached
 from .braking import Braked, brake_detachment, hold_for_brake
-from .deciding import ref_of, settled_at
+from .deciding import is_our_echo, ref_of, settled_at
 from .holding import hold_delivery, hold_for_failure
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import IntentRow, IntentState, LinkRow, LinkState, Store
@@ -47,7 +47,7 @@ def settle(
             _settle_step(store, held, work, result, now)
         elif isinstance(result, Recovered) and isinstance(work, Recover):
             _settle_recovery(store, held, work, result, now)
-        store.release(held)
+        store.put_back(held)
         reached("settling")
 
 
@@ -60,8 +60,6 @@ def _settle_look(store: Store, link: LinkRow, work: Look, looked: Looked, rules:
     except ForeignAnswer as refused:
         hold_for_failure(store, link, Failure(FailureKind.OUR_FAULT, str(refused)), now=now, is_intake=True)
         return
-    if not store.exists(link):
-        return
     if link.state == LinkState.DETACHED:
         # It is there again: restored, or shown to us again.
         link.state = LinkState.LINKED
@@ -71,7 +69,6 @@ def _settle_look(store: Store, link: LinkRow, work: Look, looked: Looked, rules:
         # With something still owed the count stands for that: a read that works says nothing about a write that fails.
         link.attempts = 0
     link.looked_at, link.due_at = now, now
-    store.save(link)
     store.note_success(link.connection, now=now)
 
 
@@ -79,7 +76,7 @@ def _settle_look(store: Store, link: LinkRow, work: Look, looked: Looked, rules:
 
 
 def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, now: datetime) -> None:
-    intent = store.intent(work.intent_id)
+    intent = store.intent(link, work.intent_id)
     step, receipt = work.step, done.receipt
     if done.instead is not None:
         intent.fields = dict(done.instead)
@@ -98,7 +95,6 @@ def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, now: datetim
         link.base = {**link.base, **work.ends.agreements}
     _advance_version(store, link, work, receipt)
     link.attempts, link.due_at, link.last_failure = 0, now, ""
-    store.save(link)
     store.note_success(link.connection, now=now)
 
 
@@ -129,7 +125,7 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
 
 def _leave_behind(store: Store, link: LinkRow, former: ExternalRef, now: datetime) -> None:
     """Keep the closed ticket's id taken: asking for changes names it again, and it is no new ticket (INV-4)."""
-    store.sight(link.connection, former, now)
+    store.sight(link.connection, former, now, due_at=now)
     left = store.of_external(link.connection, [former.id])[former.id]
     left.state, left.look_done = LinkState.FORMER, left.look_wanted
     store.save(left, "state", "look_done")
@@ -144,6 +140,8 @@ def _advance_version(store: Store, link: LinkRow, work: Do, receipt: Receipt) ->
     is_new = isinstance(work.step, CreateRemote | FollowUp)
     if is_new or (is_vouched and store.manners(link).has_atomic_precondition):
         link.version = receipt.version
+        if is_our_echo(link):
+            link.look_done = link.look_wanted
     else:
         link.look_wanted += 1
 
@@ -162,12 +160,11 @@ def _close(
 
 def _settle_recovery(store: Store, link: LinkRow, work: Recover, recovered: Recovered, now: datetime) -> None:
     """An outcome is known now: applied counts as done, absent lets the lane plan the step again."""
-    intent = store.intent(work.intent_id)
+    intent = store.intent(link, work.intent_id)
     if recovered.outcome is None:
         # Once an answer can be had, and not in a day because the clock went back by one (F56).
         rest = (settled_at(store, link, intent) - now).total_seconds()
         link.due_at = now + timedelta(seconds=min(max(rest, UNSETTLED_DELAY), LONGEST_DELAY))
-        store.save(link, "due_at")
         return
     link.due_at = now
     if recovered.outcome is Outcome.ABSENT or recovered.receipt is None:
@@ -178,7 +175,6 @@ def _settle_recovery(store: Store, link: LinkRow, work: Recover, recovered: Reco
         _adopt(store, link, intent, recovered.receipt, now)
         _close(store, intent, IntentState.APPLIED, recovered.receipt, now, note="found by looking")
     link.look_wanted += 1
-    store.save(link)
 
 
 def _lift(link: LinkRow) -> None:
@@ -217,7 +213,7 @@ def _settle_failure(
 ) -> None:
     consequence = decide(failure, link.attempts, dice())
     if isinstance(work, Do):
-        intent = store.intent(work.intent_id)
+        intent = store.intent(link, work.intent_id)
         if failure.is_unknown:
             intent.is_unknown, intent.note = True, failure.detail[:SHOWN]
             intent.change_ids = [*intent.change_ids, *failure.change_ids]
@@ -236,7 +232,6 @@ def _settle_failure(
         # An open intent keeps its lane busy although it is held; the outcome is asked for again, but slowly.
         link.due_at = now + timedelta(seconds=LONGEST_DELAY)
     _follow_up_failure(store, link, work, failure, consequence, now)
-    store.save(link)
     if consequence.counts_against_connection:
         store.note_failure(link.connection, failure.detail, now=now, jitter=dice())
 

@@ -16,13 +16,14 @@ from ..connectors.base import Connector, ConnectorError
 from ..crashpoints import during, reached
 from ..engine.claims import Lease
 from ..engine.deciding import decide_work
-from ..engine.ports import LinkRow
 from ..engine.recovery import Failure, FailureKind, backoff
 from ..engine.rules import SyncRules
 from ..engine.settling import settle
-from ..engine.work import Failed, Looked, Result, Work
+from ..engine.work import Failed, Look, Looked, Result, Work
 from ..models import Connection, Exchange, TicketLink
+from ..outages import OUTAGES
 from ..store import store
+from ..store.ahead import read_held, take_held
 from .calling import Call, call
 from .carrying import carry_out_all, operation_of, read_failure
 from .claims import lease_on
@@ -30,6 +31,8 @@ from .pulse import is_callable_now
 
 log = logging.getLogger(__name__)
 LANES_AT_ONCE = 32
+LANES_A_TRANSACTION = 16
+"""Few enough that a webhook which waits for SQLite's one writer is answered soon."""
 FIRST_RETRY = 5.0
 
 
@@ -41,6 +44,18 @@ class Round(NamedTuple):
 
 
 IDLE = Round(0, 0)
+
+
+class Errand(NamedTuple):
+    """One lane's work in this round, and what came of it."""
+
+    link: TicketLink
+    work: Work
+    result: Result
+
+    @property
+    def intent_id(self) -> int | None:
+        return None if isinstance(self.work, Look) else self.work.intent_id
 
 
 def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
@@ -59,15 +74,17 @@ def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
         return IDLE
     reached("claimed")
     lease = lease_on(links)
-    decided = decide_work(store, links, rules, now=now, may_go_on=lease.keep)
+    with store.atomic():
+        decided = decide_work(store, links, rules, now=now, may_go_on=lease.keep)
     if not decided:
         return Round(len(links), 0)
     calls: list[Call] = []
     results = _carry_out(connection, [work for _link, work in decided], lease, calls)
+    done = [Errand(link, work, result) for (link, work), result in zip(decided, results, strict=True)]
     settled_at = timezone.now()
-    for (link, work), result in zip(decided, results, strict=True):
+    for start in range(0, len(done), LANES_A_TRANSACTION):
         lease.keep()
-        _settle_safely(link, work, result, connection, rules, settled_at)
+        _settle_all(done[start : start + LANES_A_TRANSACTION], connection, rules, settled_at)
     keep_exchanges(connection, calls)
     return Round(len(decided), sum(isinstance(result, Failed) for result in results))
 
@@ -92,14 +109,34 @@ def _as_connection_wide(failure: Failure) -> Failure:
     return replace(failure, kind=FailureKind.UNREACHABLE, is_unknown=False)
 
 
-def _settle_safely(
-    link: LinkRow, work: Work, result: Result, connection: Connection, rules: SyncRules, now: datetime
-) -> None:
-    link.connection = connection  # type: ignore[misc]
+def _settle_all(done: list[Errand], connection: Connection, rules: SyncRules, now: datetime) -> None:
+    """One transaction for many lanes, each of which may fail for itself; where it fails as a whole, one for each."""
+    # All who lock several tickets do it in this order, so that none waits for one who waits for him.
+    done.sort(key=lambda errand: str(errand.link.ticket_id))
     try:
-        with during(operation_of(work)):
-            settle(store, link, work, result, rules=rules, now=now, dice=random.random)
-            reached("settled")
+        try:
+            with store.atomic():
+                read_held([errand.link for errand in done], [errand.intent_id for errand in done if errand.intent_id])
+                for errand in done:
+                    _settle_safely(errand, connection, rules, now)
+        except OUTAGES:
+            for errand in done:
+                take_held(errand.link)
+                _settle_safely(errand, connection, rules, now)
+        for errand in done:
+            with during(operation_of(errand.work)):
+                reached("settled")
+    finally:
+        for errand in done:
+            for place in errand.result.files.values() if isinstance(errand.result, Looked) else ():
+                place.unlink(missing_ok=True)
+
+
+def _settle_safely(errand: Errand, connection: Connection, rules: SyncRules, now: datetime) -> None:
+    link = errand.link
+    try:
+        with during(operation_of(errand.work)):
+            settle(store, link, errand.work, errand.result, rules=rules, now=now, dice=random.random)
     except Exception:
         # One ticket that cannot be settled must not take the others' receipts with it; its claim lapses and its
         # intent, still open, is looked at again.
@@ -109,9 +146,6 @@ def _settle_safely(
         TicketLink.objects.filter(pk=link.pk).update(
             due_at=now + wait, attempts=F("attempts") + 1, last_failure=traceback.format_exc()[-2000:]
         )
-    finally:
-        for place in result.files.values() if isinstance(result, Looked) else ():
-            place.unlink(missing_ok=True)
 
 
 def keep_exchanges(connection: Connection, calls: Sequence[Call]) -> None:

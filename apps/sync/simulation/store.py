@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..engine.claims import CLAIM_SECONDS
+from ..engine.deciding import CREATIONS
 from ..engine.merge import MergeBase
 from ..engine.plan import Conflict
 from ..engine.ports import DELIVERS, IntentState, LinkRow, LinkState, Manners, Parties
@@ -92,6 +93,10 @@ class MemoryStore(MemoryBrakes):
         if row is not None and row.claimed_by == link.claimed_by:
             self.update(row, claimed_by="", claimed_until=None)
 
+    def put_back(self, link: LinkRow) -> None:
+        self.save(link)
+        self.release(link)
+
     def still_held(self, link: LinkRow) -> LinkRow | None:
         row = self.links.get(link.pk)
         return row.copy() if row is not None and row.claimed_by == link.claimed_by else None
@@ -162,10 +167,14 @@ class MemoryStore(MemoryBrakes):
         if link.external_id:
             self.put(self.external, (link.connection.pk, link.external_id), link.pk)
 
-    def sight(self, connection: SimulatedConnection, ref: ExternalRef, now: datetime) -> bool:
+    def is_creating(self, connection: SimulatedConnection) -> bool:
+        open_ = (self.intents[self.open[pk]] for pk in self.links_of[connection.pk] if pk in self.open)
+        return any(intent.slot in CREATIONS for intent in open_)
+
+    def sight(self, connection: SimulatedConnection, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
         if (connection.pk, ref.id) in self.external:
             return False
-        link = SimulatedLink(f"L{self._number()}", connection, None, LinkState.SIGHTED, now, now)
+        link = SimulatedLink(f"L{self._number()}", connection, None, LinkState.SIGHTED, due_at, now)
         link.external_id, link.key, link.url, link.look_wanted = ref.id, ref.key, ref.url, 1
         with self.atomic():
             self._add(link)
@@ -182,7 +191,7 @@ class MemoryStore(MemoryBrakes):
         pk = self.open.get(link.pk)
         return None if pk is None else self.intents[pk].copy()
 
-    def intent(self, pk: Any) -> SimulatedIntent:
+    def intent(self, link: LinkRow, pk: Any) -> SimulatedIntent:
         return self.intents[pk].copy()
 
     def add_intent(

@@ -4,14 +4,15 @@ What is read ahead is used once. Nobody else writes to the lane while it is clai
 entry; then the worker meets what it would have met had it been a little quicker.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db import connection as database
 from django.db.models import F, Q
 
 from apps.tickets.models import TicketEvent
 
-from ..models import Intent, TicketLink
+from ..models import Intent, Pairing, TicketLink
 
 EVENTS = 3
 """Journal entries beyond what is applied; most rounds need one and look for a next."""
@@ -20,22 +21,25 @@ EVENTS = 3
 class Ahead:
     """What was read for one link: intents that matter to the next step, and the next journal entries."""
 
-    __slots__ = ("events", "intents", "upto")
+    __slots__ = ("events", "files", "intents")
 
-    def __init__(self, link: TicketLink) -> None:
+    def __init__(self) -> None:
         self.intents: list[Intent] = []
         self.events: list[TicketEvent] = []
-        self.upto = link.applied_seq + EVENTS
+        self.files: set[str] = set()
 
 
 def read_ahead(links: Sequence[TicketLink]) -> None:
-    """Two queries for all of ``links``, whatever their number."""
-    ahead = {link.pk: Ahead(link) for link in links}
+    """Three queries for all of ``links``, whatever their number."""
+    ahead = {link.pk: Ahead() for link in links}
     open_or_under_way = Q(state=Intent.State.OPEN) | Q(state=Intent.State.APPLIED, seq__gt=F("link__applied_seq"))
     for intent in Intent.objects.filter(open_or_under_way, link__in=ahead).order_by("pk"):
         ahead[intent.link_id].intents.append(intent)
     for event, link_id in _next_events(ahead):
         ahead[link_id].events.append(event)
+    paired = Pairing.objects.filter(link__in=ahead).exclude(attachment=None).values_list("link", "external_id")
+    for link_id, external_id in paired:
+        ahead[link_id].files.add(external_id)
     for link in links:
         link.ahead = ahead[link.pk]  # type: ignore[attr-defined]
 
@@ -61,6 +65,12 @@ def intents_ahead(link: TicketLink) -> list[Intent]:
     return list(Intent.objects.filter(open_or_under_way, link=link).order_by("pk"))
 
 
+def files_ahead(link: TicketLink) -> set[str] | None:
+    """Ids, in the system, of files that the hub has; None when they were not read ahead."""
+    ahead: Ahead | None = getattr(link, "ahead", None)
+    return None if ahead is None else ahead.files
+
+
 def events_ahead(link: TicketLink, seq: int, most: int | None) -> list[TicketEvent] | None:
     """The journal after ``seq`` as far as it was read ahead; None when that may not be all that is asked for."""
     ahead: Ahead | None = getattr(link, "ahead", None)
@@ -71,3 +81,38 @@ def events_ahead(link: TicketLink, seq: int, most: int | None) -> list[TicketEve
     if is_whole or (most is not None and len(found) >= most):
         return found[:most]
     return None
+
+
+# --- For settling -------------------------------------------------------------------------------------------------
+
+
+def read_held(links: Sequence[TicketLink], intents: Collection[int]) -> None:
+    """Lock and read ``links`` as they are now, and their intents, for what is settled next in this transaction.
+
+    Who finds one locked does not wait for it here: whoever holds many locks and waits for one more may wait for
+    somebody who waits for him. It is read when it is settled.
+    """
+    rows = TicketLink.objects.filter(pk__in=[link.pk for link in links])
+    if database.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    held = {row.pk: row for row in rows}
+    found: dict[Any, dict[int, Intent]] = {}
+    for intent in Intent.objects.filter(pk__in=intents) if intents else ():
+        found.setdefault(intent.link_id, {})[intent.pk] = intent
+    for link in links:
+        row = held.get(link.pk)
+        if row is not None and row.claimed_by == link.claimed_by:
+            row.intents_held = found.get(row.pk, {})  # type: ignore[attr-defined]
+            link.held = row  # type: ignore[attr-defined]
+
+
+def take_held(link: TicketLink) -> TicketLink | None:
+    """The link as it was read for this transaction, once; None when it was not."""
+    held: TicketLink | None = link.__dict__.pop("held", None)
+    return held
+
+
+def intent_held(link: TicketLink, pk: int) -> Intent | None:
+    """One of the link's intents, if it was read with it."""
+    held: Mapping[int, Intent] = getattr(link, "intents_held", {})
+    return held.get(pk)

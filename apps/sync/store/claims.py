@@ -12,9 +12,10 @@ from django.utils import timezone
 from ..engine.claims import CLAIM_SECONDS
 from ..engine.ports import DELIVERS
 from ..models import Connection, Intent, TicketLink
-from .ahead import read_ahead
+from .ahead import read_ahead, take_held
 
 log = logging.getLogger(__name__)
+_COLUMNS = tuple(field.attname for field in TicketLink._meta.concrete_fields if not field.primary_key)
 
 
 def due_links(now: datetime) -> Q:
@@ -52,8 +53,10 @@ class ClaimRows:
         links = list(
             TicketLink.objects.filter(claimed_by=token)
             .order_by("due_at")
-            .select_related("connection__organization", "ticket__opened_by", "ticket__held_by")
+            .select_related("ticket__opened_by", "ticket__held_by")
         )
+        for link in links:
+            link.connection = connection
         read_ahead(links)
         return links
 
@@ -69,8 +72,14 @@ class ClaimRows:
     def release(self, link: TicketLink) -> None:
         TicketLink.objects.filter(pk=link.pk, claimed_by=link.claimed_by).update(claimed_by="", claimed_until=None)
 
+    def put_back(self, link: TicketLink) -> None:
+        columns = {name: getattr(link, name) for name in _COLUMNS}
+        TicketLink.objects.filter(pk=link.pk).update(**columns | {"claimed_by": "", "claimed_until": None})
+
     def still_held(self, link: TicketLink) -> TicketLink | None:
-        held = TicketLink.objects.select_for_update().filter(pk=link.pk, claimed_by=link.claimed_by).first()
+        held = take_held(link)
+        if held is None:
+            held = TicketLink.objects.select_for_update().filter(pk=link.pk, claimed_by=link.claimed_by).first()
         if held is not None:
             held.connection = link.connection
         return held

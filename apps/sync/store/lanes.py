@@ -12,13 +12,14 @@ from apps.ecosystem.selectors import integrator_of
 from apps.tickets.models import Ticket
 
 from ..connectors.catalog import CONNECTORS
+from ..engine.deciding import CREATIONS
 from ..engine.merge import MergeBase
 from ..engine.plan import Conflict as FoundConflict
 from ..engine.ports import IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields
 from ..models import Conflict, Connection, Intent, Pairing, TicketLink
 from ..outages import OUTAGES
-from .ahead import intents_ahead
+from .ahead import files_ahead, intent_held, intents_ahead
 
 _COLUMNS = {"base": "merge_base"}
 
@@ -72,7 +73,11 @@ class LaneRows:
         except IntegrityError:
             return None
 
-    def sight(self, connection: Connection, ref: ExternalRef, now: datetime) -> bool:
+    def is_creating(self, connection: Connection) -> bool:
+        creations = Intent.objects.filter(state=Intent.State.OPEN, slot__in=CREATIONS)
+        return creations.filter(link__connection=connection).exists()
+
+    def sight(self, connection: Connection, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
         try:
             with transaction.atomic():
                 TicketLink.objects.create(
@@ -82,7 +87,7 @@ class LaneRows:
                     key=ref.key,
                     url=ref.url,
                     look_wanted=1,
-                    due_at=now,
+                    due_at=due_at,
                     created_at=now,
                 )
         except IntegrityError:
@@ -99,8 +104,8 @@ class LaneRows:
     def open_intent(self, link: TicketLink) -> Intent | None:
         return next((one for one in intents_ahead(link) if one.state == Intent.State.OPEN), None)
 
-    def intent(self, pk: int) -> Intent:
-        return Intent.objects.get(pk=pk)
+    def intent(self, link: TicketLink, pk: int) -> Intent:
+        return intent_held(link, pk) or Intent.objects.get(pk=pk)
 
     def add_intent(
         self,
@@ -152,9 +157,7 @@ class LaneRows:
         Intent.objects.filter(link=link, is_seen=False).filter(come).update(is_seen=True)
 
     def creator_of(self, link: TicketLink, correlation: str) -> Any | None:
-        made = Intent.objects.filter(
-            correlation=correlation, slot__in=("create", "follow-up"), link__connection=link.connection
-        )
+        made = Intent.objects.filter(correlation=correlation, slot__in=CREATIONS, link__connection=link.connection)
         return made.exclude(link=link).order_by("-pk").values_list("link_id", flat=True).first()
 
     # --- Pairings and conflicts ---------------------------------------------------------------------------------------
@@ -163,6 +166,9 @@ class LaneRows:
         return set(link.pairings.exclude(comment=None).values_list("external_id", flat=True))
 
     def paired_files(self, link: TicketLink) -> Collection[str]:
+        known = files_ahead(link)
+        if known is not None:
+            return known
         return set(link.pairings.exclude(attachment=None).values_list("external_id", flat=True))
 
     def pair_comment(self, link: TicketLink, comment_id: Any, external_id: str) -> None:

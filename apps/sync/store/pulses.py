@@ -22,9 +22,15 @@ class PulseRows:
         return published_rules(connection)
 
     def note_success(self, connection: Connection, *, now: datetime) -> None:
+        pulse = connection.pulse
+        if (pulse.last_success_at, pulse.failures, pulse.resting_until) == (now, 0, None):
+            # Another lane of the same round has said so.
+            return
         _pulse(connection).update(last_success_at=now, failures=0, resting_until=None)
+        pulse.last_success_at, pulse.failures, pulse.resting_until = now, 0, None
 
     def note_failure(self, connection: Connection, detail: str, *, now: datetime, jitter: float) -> None:
+        connection.pulse.failures += 1
         pulse = _pulse(connection)
         pulse.update(failures=F("failures") + 1, last_failure_at=now, last_failure=detail[:SHOWN])
         rest = rest_after(pulse.values_list("failures", flat=True).get(), jitter)

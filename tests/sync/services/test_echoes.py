@@ -1,8 +1,10 @@
 """A notice that tells of our own write costs no look; anything beyond it does."""
 
+from django.db.models import F
+
 from apps.sync import services as sync
-from apps.sync.engine.snapshot import NoticeHint
-from apps.sync.models import TicketLink
+from apps.sync.engine.snapshot import ExternalRef, NoticeHint
+from apps.sync.models import Intent, TicketLink
 from apps.tickets.models import Ticket
 
 from .stage import Stage
@@ -78,6 +80,27 @@ def test_a_notice_without_a_version_is_looked_at(stage: Stage) -> None:
 
 def test_the_whole_comparison_is_never_spared(stage: Stage) -> None:
     ticket = written(stage)
+    TicketLink.objects.filter(ticket=ticket).update(compare_wanted=True, look_wanted=F("look_wanted") + 1)
     told(stage, ticket, stage.link(A, ticket).version)
-    TicketLink.objects.filter(ticket=ticket).update(compare_wanted=True)
     assert looks(stage, ticket) == 1
+
+
+def test_our_own_version_is_not_even_marked(stage: Stage) -> None:
+    ticket = written(stage)
+    before = stage.link(A, ticket).look_wanted
+    told(stage, ticket, stage.link(A, ticket).version)
+    assert stage.link(A, ticket).look_wanted == before
+
+
+def test_what_may_be_our_own_creation_waits_for_its_answer(stage: Stage) -> None:
+    stage.connect(A)
+    ticket = stage.open(A)
+    (link,) = sync.link_ticket(ticket, now=stage.now)
+    Intent.objects.create(link_id=link.pk, seq=1, slot="create", correlation="siam-under-way", created_at=stage.now)
+    hint = NoticeHint("of-a-creation", (ExternalRef("77"),), "created")
+    sync.accept_notice(stage.connection(A), hint, now=stage.now)
+    assert TicketLink.objects.get(external_id="77").due_at > stage.now
+    Intent.objects.update(state=Intent.State.APPLIED)
+    hint = NoticeHint("of-another-one", (ExternalRef("78"),), "created")
+    sync.accept_notice(stage.connection(A), hint, now=stage.now)
+    assert TicketLink.objects.get(external_id="78").due_at == stage.now

@@ -45,7 +45,7 @@ def _without_looking(_sound: Any) -> Any:
 def _lost_counts_as_done(sound: Any) -> Any:
     def settle_recovery(store: Any, link: Any, work: Any, recovered: Any, now: Any) -> None:
         if recovered.outcome is Outcome.ABSENT:
-            intent = store.intent(work.intent_id)
+            intent = store.intent(link, work.intent_id)
             settling._close(store, intent, IntentState.APPLIED, None, now)
             link.applied_seq = max(link.applied_seq, intent.seq)
             store.save(link)
@@ -258,7 +258,7 @@ def _gone_is_skipped(sound: Any) -> Any:
 def _skip_on_reject(sound: Any) -> Any:
     def settle_failure(store: Any, link: Any, work: Any, failure: Any, now: Any, dice: Any) -> None:
         if failure.kind is FailureKind.REJECTED and hasattr(work, "step") and link.state == LinkState.LINKED:
-            settling._close(store, store.intent(work.intent_id), IntentState.REFUSED, None, now)
+            settling._close(store, store.intent(link, work.intent_id), IntentState.REFUSED, None, now)
             link.applied_seq = min(link.applied_seq + 1, store.last_seq(link))
             link.due_at = now
             store.save(link)

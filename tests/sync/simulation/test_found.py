@@ -113,7 +113,7 @@ def test_an_outcome_is_asked_for_again_when_it_can_be_told(store: MemoryStore, b
     settle(store, held, work, Recovered(None), rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
 
     assert (store.links[link.pk].due_at - NOW).total_seconds() == wait
-    assert store.intent(intent.pk).state is IntentState.OPEN
+    assert store.intent(link, intent.pk).state is IntentState.OPEN
 
 
 def test_a_text_that_a_recovered_creation_left_cut_counts_as_cut() -> None:

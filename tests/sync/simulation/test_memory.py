@@ -83,8 +83,8 @@ class TestLinks:
 
     def test_a_ticket_is_sighted_once(self, store: MemoryStore) -> None:
         connection = store.connections["jira0"]
-        assert store.sight(connection, ExternalRef("7"), NOW)
-        assert not store.sight(connection, ExternalRef("7"), NOW)
+        assert store.sight(connection, ExternalRef("7"), NOW, due_at=NOW)
+        assert not store.sight(connection, ExternalRef("7"), NOW, due_at=NOW)
 
     def test_a_claimed_lane_is_nobody_else_s_until_the_claim_lapses(self, store: MemoryStore) -> None:
         link_in(store)
