@@ -2,6 +2,9 @@
 
 SQLite has one write lock, and whoever finds it taken sleeps up to a tenth of a second before asking again, for as long
 as others are quicker. In here a writer is woken the moment it is its turn. Other processes meet SQLite's own lock.
+
+Threads of the web server go first: a person or a system waits for them, and they write little. The others get every
+``MOST_FIRST``-th turn at least.
 """
 
 import threading
@@ -13,30 +16,35 @@ from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP")
 LONGEST_WAIT = 30.0
+WEB_THREADS = "waitress"
+MOST_FIRST = 64
 
 
 class Line:
-    """One at a time, in the order in which they came."""
+    """One at a time, in the order in which they came; those that may go first in an order of their own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._first: deque[threading.Lock] = deque()
         self._waiting: deque[threading.Lock] = deque()
         self._is_taken = False
+        self._gone_first = 0
 
-    def enter(self, longest: float) -> bool:
+    def enter(self, longest: float, *, is_first: bool = False) -> bool:
         """Wait for the turn; False when it does not come within ``longest`` seconds."""
+        those = self._first if is_first else self._waiting
         with self._lock:
             if not self._is_taken:
                 self._is_taken = True
                 return True
             mine = threading.Lock()
             mine.acquire()
-            self._waiting.append(mine)
+            those.append(mine)
         if mine.acquire(timeout=longest):
             return True
         with self._lock:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
+            if mine in those:
+                those.remove(mine)
                 return False
         # It came at the very last moment.
         return True
@@ -44,7 +52,11 @@ class Line:
     def leave(self) -> None:
         """Hand the turn on."""
         with self._lock:
-            if self._waiting:
+            if self._first and not (self._waiting and self._gone_first >= MOST_FIRST):
+                self._gone_first += 1
+                self._first.popleft().release()
+            elif self._waiting:
+                self._gone_first = 0
                 self._waiting.popleft().release()
             else:
                 self._is_taken = False
@@ -53,11 +65,16 @@ class Line:
 _line = Line()
 
 
+def _enter() -> bool:
+    return _line.enter(LONGEST_WAIT, is_first=threading.current_thread().name.startswith(WEB_THREADS))
+
+
 class Cursor(SQLiteCursorWrapper):
     """A write outside a transaction stands in line for itself."""
 
     def execute(self, query: str, params: Any = None) -> Any:
-        if self.connection.in_transaction or not query.startswith(WRITES) or not _line.enter(LONGEST_WAIT):
+        is_alone = query.startswith(WRITES) and not self.connection.in_transaction
+        if not is_alone or not _enter():
             return super().execute(query, params)
         try:
             return super().execute(query, params)
@@ -77,7 +94,7 @@ class DatabaseWrapper(DjangoWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         # Whoever waited too long asks SQLite itself, which then says that it is locked.
-        self._is_in_line = self._is_in_line or _line.enter(LONGEST_WAIT)
+        self._is_in_line = self._is_in_line or _enter()
         try:
             super()._start_transaction_under_autocommit()
         except BaseException:

@@ -8,17 +8,17 @@ from django.db import connection, transaction
 from django.db.utils import IntegrityError
 
 from apps.ecosystem.models import Organization
-from siamportal.sqlite.base import Line
+from siamportal.sqlite.base import MOST_FIRST, Line
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL locks rows")
 
 
-def test_turns_come_in_the_order_of_asking() -> None:
+def test_turns_come_in_the_order_of_asking_and_to_the_web_server_first() -> None:
     line, served = Line(), list[int]()
     assert line.enter(1.0)
 
     def ask(number: int) -> None:
-        assert line.enter(10.0)
+        assert line.enter(10.0, is_first=number >= 3)
         served.append(number)
         line.leave()
 
@@ -26,12 +26,35 @@ def test_turns_come_in_the_order_of_asking() -> None:
     for number in range(5):
         threads.append(threading.Thread(target=ask, args=(number,)))
         threads[-1].start()
-        while len(line._waiting) <= number:
+        while len(line._waiting) + len(line._first) <= number:
             time.sleep(0.001)
     line.leave()
     for thread in threads:
         thread.join()
-    assert served == [0, 1, 2, 3, 4]
+    assert served == [3, 4, 0, 1, 2]
+
+
+def test_those_who_go_first_do_not_keep_the_others_out() -> None:
+    line, served = Line(), list[str]()
+    assert line.enter(1.0)
+
+    def ask(name: str, times: int, is_first: bool) -> None:
+        for _ in range(times):
+            assert line.enter(10.0, is_first=is_first)
+            served.append(name)
+            time.sleep(0.0005)
+            line.leave()
+
+    busy = [threading.Thread(target=ask, args=("web", 60, True)) for _ in range(4)]
+    worker = threading.Thread(target=ask, args=("worker", 1, False))
+    for thread in (*busy, worker):
+        thread.start()
+    while len(line._waiting) + len(line._first) < 5:
+        time.sleep(0.001)
+    line.leave()
+    for thread in (*busy, worker):
+        thread.join()
+    assert served.index("worker") == MOST_FIRST
 
 
 def test_who_waits_too_long_is_sent_away_and_holds_nobody_up() -> None:
