@@ -5,8 +5,6 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from apps.foundation import wake
-
 from . import services
 from .services import alerting, braking, exchanges, health, operating, sending
 from .services.turns import Turns
@@ -19,13 +17,12 @@ _turns = Turns()
 @shared_task(name="wake.journal")
 def look_at_journals(*ticket_ids: str) -> None:
     """The journals of tickets grew: make the links they lack and bring their systems up to date."""
-    for connection_id in services.link_tickets(ticket_ids, now=timezone.now()):
-        wake.ring("connection", connection_id)
+    look_at_connections(*services.link_tickets(ticket_ids, now=timezone.now()))
 
 
 @shared_task(name="wake.connection")
 def look_at_connections(*connection_ids: str) -> None:
-    """Something is to be done for these connections; each is worked on its own, so that none waits for another."""
+    """Something is to be done for these connections: the first here and now, the others beside it."""
     for connection_id in connection_ids[1:]:
         work_connection.delay(connection_id)
     for connection_id in connection_ids[:1]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
 from apps.foundation import wake
@@ -58,18 +59,20 @@ class PulseRows:
         _pulse(connection).update(cursor=cursor, polled_at=now)
 
     def keep_notice(self, connection: Connection, hint: NoticeHint, *, now: datetime) -> bool:
-        notice, is_new = Notice.objects.get_or_create(
-            connection=connection,
-            delivery_id=hint.delivery_id[:200],
-            defaults={
-                "refs": [ref.id for ref in hint.refs],
-                "summary": hint.summary[:300],
-                "received_at": now,
-            },
-        )
-        if not is_new:
-            Notice.objects.filter(pk=notice.pk).update(repeats=F("repeats") + 1)
-        return is_new
+        try:
+            with transaction.atomic():
+                Notice.objects.create(
+                    connection=connection,
+                    delivery_id=hint.delivery_id[:200],
+                    refs=[ref.id for ref in hint.refs],
+                    summary=hint.summary[:300],
+                    received_at=now,
+                )
+        except IntegrityError:
+            again = Notice.objects.filter(connection=connection, delivery_id=hint.delivery_id[:200])
+            again.update(repeats=F("repeats") + 1)
+            return False
+        return True
 
     def ring(self, connection: Connection) -> None:
         wake.ring("connection", str(connection.pk))
