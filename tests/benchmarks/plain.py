@@ -15,12 +15,17 @@ from apps.sync.services import connector_for
 
 @dataclass(frozen=True, slots=True)
 class Lap:
-    """What one way of moving tickets took. ``cpu`` and ``seconds`` for all of them together; ``calls`` by HTTP."""
+    """What one way of moving tickets took. ``cpu`` and ``seconds`` for all of them together; ``calls`` by HTTP.
+
+    ``cpu`` is that of the portal, or of the loop; a database server's own is apart.
+    """
 
     tickets: int
     seconds: float
     cpu: float
     calls: int
+    queries: int = 0
+    database_cpu: float = 0.0
 
 
 def translate(snapshot: TicketSnapshot, source: SyncRules, target: SyncRules) -> dict[str, Value]:
