@@ -288,7 +288,8 @@ class Connector(Protocol):
         """
 
     async def create(self, draft: Draft, correlation: str) -> Receipt:
-        """Create one ticket that carries ``correlation``. A status other than the initial one is set by ``update``."""
+        """Create one ticket that carries ``correlation``. A status other than the initial one is set by ``update``; a
+        receipt that shows the initial one spares that where it is the wanted one."""
 
     async def update(self, ref: ExternalRef, fields: Fields, *, expected: str | None, correlation: str) -> Receipt:
         """Write fields; a status goes through legal transitions and the fields they need. StaleVersion if moved on."""

@@ -63,8 +63,8 @@ def rewind(fields: Fields, later: Sequence[HubEvent]) -> dict[str, Value]:
 def plan_creation(
     fields: Fields, seq: int, rules: SyncRules, view: View, base: MergeBase | None = None
 ) -> tuple[Step, ...]:
-    """Create the ticket as it stands at ``seq``; its status is set right after, unless ``base`` shows that somebody was
-    quicker and moved it in the system since: that is news for the hub, not to be undone.
+    """Create the ticket as it stands at ``seq``; its status is set right after, unless ``base`` shows that the system
+    began with it, or that somebody was quicker and moved it since: that is news for the hub, not to be undone.
 
     Raises RuleGap for a value that the rules do not cover.
     """
@@ -81,7 +81,7 @@ def plan_creation(
         translated = into_system(rule, fields[rule.hub])
         agreement = Agreement(fields[rule.hub], translated.value, seq)
         if rule.hub == STATUS:
-            if seq < (base or {}).get(rule.key, NEVER).seq:
+            if seq <= (base or {}).get(rule.key, NEVER).seq:
                 continue
             status = UpdateRemote(
                 _with_companions(rule, {rule.system: translated.value}, rules, view), {rule.key: agreement}
@@ -92,7 +92,9 @@ def plan_creation(
                 written[rule.system] = translated.value
         if translated.full_text is not None:
             left_over.append(_left_over(rule, translated.full_text))
-    create = CreateRemote(rules.type_of_kind[kind], written, agreements)
+    # What is written with a status is written even where the system begins with that status.
+    hoped = status.agreements if status is not None and len(status.fields) == 1 else {}
+    create = CreateRemote(rules.type_of_kind[kind], written, agreements, hoped)
     return (create, *([status] if status else []), *left_over)
 
 

@@ -17,6 +17,8 @@ class CreateRemote:
     type: str
     fields: Fields
     agreements: Mapping[str, Agreement]
+    hoped: Mapping[str, Agreement] = field(default_factory=dict)
+    """What is agreed without another write if the answer shows that the system begins with it: the status."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,13 +89,22 @@ def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, now: datetim
     if isinstance(step, AddRemoteAttachment):
         store.pair_file(link, step.attachment_id, receipt.id)
     _close(store, intent, IntentState.APPLIED, receipt, now)
-    if work.ends is not None and link.delivery_hold is None:
+    is_through = not isinstance(step, CreateRemote) or _begins_as_hoped(link, step, receipt)
+    if work.ends is not None and is_through and link.delivery_hold is None:
         # A lane that is held stays at the entry it is held for.
         link.applied_seq = max(link.applied_seq, work.ends.seq)
         link.base = {**link.base, **work.ends.agreements}
     _advance_version(store, link, work, receipt)
     link.attempts, link.due_at, link.last_failure = 0, now, ""
     store.note_success(link.connection, now=now)
+
+
+def _begins_as_hoped(link: LinkRow, step: CreateRemote, receipt: Receipt) -> bool:
+    """Whether the system began with the wanted status; then it is agreed on."""
+    begins = all(receipt.stored.get(key.split("=", 1)[1]) == agreed.system for key, agreed in step.hoped.items())
+    if begins:
+        link.base = {**link.base, **step.hoped}
+    return begins
 
 
 def _settle_fields(store: Store, link: LinkRow, intent: IntentRow, receipt: Receipt, now: datetime) -> None:

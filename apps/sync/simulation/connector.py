@@ -187,17 +187,16 @@ class SimulatedConnector:
 
     async def create(self, draft: Draft, correlation: str) -> Receipt:
         follows = draft.follow_up_of.id if draft.follow_up_of else ""
+        shown = {**draft.fields, self.profile.fields["status"]: None}
 
         def arrive() -> Receipt:
             ticket = self.system.open(draft.fields, by=BOT, correlation=correlation, follows=follows)
-            return self._receipt(ticket, draft.fields, self.system.version_of(ticket), ())
+            return self._receipt(ticket, shown, self.system.version_of(ticket), ())
 
         made: Receipt = await self._call("create", "", arrive, writes=True)
         if self.profile.reads_back:
             made = await _after_write(
-                self._read(
-                    "create", made.ref, lambda one: self._receipt(one, draft.fields, self.system.version_of(one))
-                )
+                self._read("create", made.ref, lambda one: self._receipt(one, shown, self.system.version_of(one)))
             )
         return made
 

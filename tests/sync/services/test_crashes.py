@@ -49,6 +49,7 @@ def test_a_call_that_never_arrived_is_made_once(stage: Stage, verb: str) -> None
     system = stage.connect(A)
     fault = stage.fault(A, "down", on=verb, times=1)
     ticket = stage.open(A)
+    sync.link_ticket(ticket, now=stage.now)
     stage.say(ticket, A, "hello")
     stage.attach(ticket, A, "log.txt", b"line")
     stage.edit(ticket, A, title="Shop is slow")

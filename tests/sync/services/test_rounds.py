@@ -2,6 +2,7 @@
 
 import io
 
+from apps.sync import services as sync
 from apps.sync.engine.snapshot import Visibility
 from apps.sync.models import Intent, Pairing, TicketLink
 from apps.tickets.models import Attachment, Ticket
@@ -199,3 +200,23 @@ def test_a_file_of_a_party_reaches_the_other_whole(stage: Stage) -> None:
     remote = stage.remote(B, ticket)
     assert remote.contents[remote.attachments[0].id] == b"x" * 300_000
     assert io.BytesIO(system.tickets[remote.ref.id].contents[remote.attachments[0].id]).read(3) == b"xxx"
+
+
+def test_a_system_that_begins_with_the_wanted_status_gets_no_second_call(stage: Stage) -> None:
+    stage.connect(A)
+    ticket = stage.open(A)
+    (link,) = sync.link_ticket(ticket, now=stage.now)
+    assert stage.round(A).worked == 1
+    ticket.refresh_from_db()
+    made = stage.link(A, ticket)
+    assert [intent.slot for intent in made.intents.all()] == ["create"]
+    assert made.applied_seq == ticket.last_seq
+    assert "status=status" in made.base
+
+
+def test_another_status_is_set_right_after_the_creation(stage: Stage) -> None:
+    stage.connect(A)
+    ticket = stage.open(A, status="in_progress")
+    stage.rest()
+    assert [intent.slot for intent in stage.link(A, ticket).intents.order_by("pk")] == ["create", "update"]
+    assert stage.remote(A, ticket).fields["status"] == "in progress"

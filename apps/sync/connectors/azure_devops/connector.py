@@ -149,7 +149,7 @@ class AzureDevOpsConnector:
         with Writing() as writing:
             item = await self._client.create_item(kind.name, patch)
             writing.took_effect()
-            return await self._receipt(item, draft.fields)
+            return await self._receipt(item, (*draft.fields, STATE))
 
     async def update(self, ref: ExternalRef, fields: Fields, *, expected: str | None, correlation: str) -> Receipt:
         """Other fields go with the first step of the state, so that a step which requires them finds them.

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self, TypeVar
@@ -148,7 +148,7 @@ class MemoryConnector:
             ticket = self.system.create(
                 draft.type, draft.fields, by=self.account, correlation=correlation, follow_up_of=draft.follow_up_of
             )
-            return Receipt(ticket.ref, str(ticket.version), ticket.ref.id, _stored(ticket, draft.fields))
+            return Receipt(ticket.ref, str(ticket.version), ticket.ref.id, _stored(ticket, (*draft.fields, "status")))
 
         return await self._call("create", act)
 
@@ -261,5 +261,5 @@ def _changed(ticket: Ticket) -> Changed:
     return Changed(ticket.ref, str(ticket.version), ticket.is_deleted)
 
 
-def _stored(ticket: Ticket, fields: Fields) -> Fields:
-    return {name: ticket.fields[name] for name in fields}
+def _stored(ticket: Ticket, names: Iterable[str]) -> Fields:
+    return {name: ticket.fields[name] for name in names if name in ticket.fields}

@@ -1,7 +1,7 @@
 """ServiceNow as a connector: records of one task table, their journals, files and audit trail."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import ClassVar, Self
 
 from apps.sync.connectors.base import (
@@ -33,7 +33,7 @@ from .query import Row, Scope, Term, is_safe_text
 from .reader import Reader, read_fields
 from .references import References
 from .settings import ServiceNowSecrets, ServiceNowSettings
-from .states import model_of
+from .states import STATE, model_of
 from .translate import MARK_LENGTH, held, mark_file_name, write_journal
 from .webhook import read_notice
 from .writer import ALWAYS, Writer, change_ids
@@ -175,7 +175,7 @@ class ServiceNowConnector:
         with Writing() as writing:
             record = await self._writer.insert(body)
             writing.took_effect()
-            return await self._receipt(record, draft.fields, held(record, "sys_mod_count"))
+            return await self._receipt(record, (*draft.fields, STATE), held(record, "sys_mod_count"))
 
     async def update(self, ref: ExternalRef, fields: Fields, *, expected: str | None, correlation: str) -> Receipt:
         """Write what differs; a write that changes nothing is not sent. The Table API has no precondition, so the
@@ -203,7 +203,7 @@ class ServiceNowConnector:
     def _ref_of(self, record: Record) -> ExternalRef:
         return self._reader.ref(record["sys_id"].value, held(record, "number"))
 
-    async def _receipt(self, record: Record, fields: Fields, version: str) -> Receipt:
+    async def _receipt(self, record: Record, fields: Iterable[str], version: str) -> Receipt:
         columns = await self._dictionary.columns()
         return Receipt(self._ref_of(record), version, record["sys_id"].value, read_fields(record, columns, fields))
 
