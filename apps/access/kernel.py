@@ -47,10 +47,11 @@ def may(principal: Principal, level: Level, thing: Model) -> bool:
 
 def require(principal: Principal, level: Level, thing: Model) -> None:
     """Raise NotVisible when the object must not be known, Forbidden when it is known but not at ``level``."""
-    if not may(principal, Level.READ, thing):
+    if may(principal, level, thing):
+        return
+    if level <= Level.READ or not may(principal, Level.READ, thing):
         raise NotVisible(f"no {thing._meta.verbose_name} {thing.pk}")
-    if level > Level.READ and not may(principal, level, thing):
-        raise Forbidden(f"this needs {level.name.lower()} access to the {thing._meta.verbose_name}")
+    raise Forbidden(f"this needs {level.name.lower()} access to the {thing._meta.verbose_name}")
 
 
 def find_visible(rows: QuerySet[M], principal: Principal, level: Level = Level.READ, **lookup: Any) -> M:

@@ -46,12 +46,11 @@ def decide_work(
     ``may_go_on`` is asked before each: once the claim is gone, another worker may be deciding the same.
     """
     decided: list[tuple[LinkRow, Work]] = []
+    idle: list[LinkRow] = []
     for link in links:
         try:
             with store.atomic():
                 work = _next_work(store, link, rules, now) if may_go_on() else None
-                if work is None:
-                    store.release(link)
         except StoreFailed:
             # No lane is parked for that: its claim lapses, and it is decided anew.
             raise
@@ -60,10 +59,13 @@ def decide_work(
             log.exception("link %s of %s could not be decided", link.pk, link.connection.name)
             fault = Failure(FailureKind.OUR_FAULT, traceback.format_exc())
             hold_for_failure(store, link, fault, now=now)
-            store.release(link)
-            continue
-        if work is not None:
+            work = None
+        if work is None:
+            idle.append(link)
+        else:
             decided.append((link, work))
+    if idle:
+        store.release(*idle)
     return decided
 
 
@@ -157,9 +159,16 @@ def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do
             hold_for_brake(store, link, braked, now=now)
             return None
         if steps:
-            ends = None if len(steps) > 1 or delivery.withheld else Ended(event.seq, delivery.agreements)
+            ends = None if _is_more(steps) or delivery.withheld else Ended(event.seq, delivery.agreements)
             return _intend(store, link, event.seq, steps[0], rules, now, ends)
         _pass_over(store, link, event.seq, delivery, rules, now)
+
+
+def _is_more(steps: Sequence[Step]) -> bool:
+    """Whether something is left to do after the first step, if that ends as it is hoped."""
+    first, *rest = steps
+    hoped = first.hoped if isinstance(first, CreateRemote) else {}
+    return any(not (isinstance(step, UpdateRemote) and hoped and step.agreements == hoped) for step in rest)
 
 
 def _brake(

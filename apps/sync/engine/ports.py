@@ -161,8 +161,8 @@ class Claims(Protocol):
     def renew(self, token: str) -> bool:
         """Keep the claims made with ``token`` for another ``CLAIM_SECONDS``; False when the store cannot say so now."""
 
-    def release(self, link: LinkRow) -> None:
-        """Give the claim back, if it is still ours."""
+    def release(self, *links: LinkRow) -> None:
+        """Give claims back that were made together, where they are still ours."""
 
     def put_back(self, link: LinkRow) -> None:
         """Keep all columns of a link that is held, and give its claim back; nothing if it was deleted meanwhile."""

@@ -180,7 +180,9 @@ def _without_copies(change: RemoteChange, said: Collection[str], files: Collecti
 
 def pending_for(store: Store, link: LinkRow, rules: SyncRules) -> dict[str, Pending]:
     """Rule key → what the system has not got yet of a field, from the part of the journal still in the lane."""
-    base, pending = link.base, {}
+    base, pending = link.base, dict[str, Pending]()
+    if store.last_seq(link) <= max(link.applied_seq, link.start_seq):
+        return pending
     for event in store.events_after(link, max(link.applied_seq, link.start_seq)):
         for name, (_before, after) in event.changes.items():
             for rule in rules.of_hub(name):

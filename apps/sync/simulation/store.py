@@ -88,10 +88,11 @@ class MemoryStore(MemoryBrakes):
                 self.update(link, claimed_until=until)
         return True
 
-    def release(self, link: LinkRow) -> None:
-        row = self.links.get(link.pk)
-        if row is not None and row.claimed_by == link.claimed_by:
-            self.update(row, claimed_by="", claimed_until=None)
+    def release(self, *links: LinkRow) -> None:
+        for link in links:
+            row = self.links.get(link.pk)
+            if row is not None and row.claimed_by == link.claimed_by:
+                self.update(row, claimed_by="", claimed_until=None)
 
     def put_back(self, link: LinkRow) -> None:
         self.save(link)

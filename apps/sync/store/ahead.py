@@ -4,7 +4,7 @@ What is read ahead is used once. Nobody else writes to the lane while it is clai
 entry; then the worker meets what it would have met had it been a little quicker.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import connection as database
@@ -12,7 +12,7 @@ from django.db.models import F, Q
 
 from apps.tickets.models import TicketEvent
 
-from ..models import Intent, Pairing, TicketLink
+from ..models import Conflict, Intent, Pairing, TicketLink
 
 EVENTS = 3
 """Journal entries beyond what is applied; most rounds need one and look for a next."""
@@ -86,8 +86,24 @@ def events_ahead(link: TicketLink, seq: int, most: int | None) -> list[TicketEve
 # --- For settling -------------------------------------------------------------------------------------------------
 
 
+class Held:
+    """What was read of a link together with it; nobody else writes it while the link is locked.
+
+    Only links with a ticket have one: whatever is paired or asked while a ticket is opened, the reader meets.
+    """
+
+    __slots__ = ("comments", "files", "has_questions", "intents", "unseen")
+
+    def __init__(self) -> None:
+        self.intents: dict[int, Intent] = {}
+        self.unseen: list[Intent] = []
+        self.comments: set[str] = set()
+        self.files: set[str] = set()
+        self.has_questions = False
+
+
 def read_held(links: Sequence[TicketLink], intents: Collection[int]) -> None:
-    """Lock and read ``links`` as they are now, and their intents, for what is settled next in this transaction.
+    """Lock and read ``links`` as they are now, with what their settling asks for, in this transaction.
 
     Who finds one locked does not wait for it here: whoever holds many locks and waits for one more may wait for
     somebody who waits for him. It is read when it is settled.
@@ -95,15 +111,28 @@ def read_held(links: Sequence[TicketLink], intents: Collection[int]) -> None:
     rows = TicketLink.objects.filter(pk__in=[link.pk for link in links])
     if database.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)
-    held = {row.pk: row for row in rows}
-    found: dict[Any, dict[int, Intent]] = {}
-    for intent in Intent.objects.filter(pk__in=intents) if intents else ():
-        found.setdefault(intent.link_id, {})[intent.pk] = intent
+    locked = {row.pk: row for row in rows}
+    held = {row.pk: Held() for row in locked.values() if row.ticket_id is not None}
+    for intent in Intent.objects.filter(_unseen() | Q(pk__in=intents), link__in=held).order_by("pk"):
+        if intent.pk in intents:
+            held[intent.link_id].intents[intent.pk] = intent
+        if not intent.is_seen and (intent.state == Intent.State.APPLIED or intent.change_ids):
+            held[intent.link_id].unseen.append(intent)
+    for pairing in Pairing.objects.filter(link__in=held):
+        known = held[pairing.link_id]
+        (known.comments if pairing.comment_id is not None else known.files).add(pairing.external_id)
+    for link_id in Conflict.objects.filter(link__in=held, is_open=True).values_list("link", flat=True):
+        held[link_id].has_questions = True
     for link in links:
-        row = held.get(link.pk)
+        row = locked.get(link.pk)
         if row is not None and row.claimed_by == link.claimed_by:
-            row.intents_held = found.get(row.pk, {})  # type: ignore[attr-defined]
+            row.known = held.get(row.pk)  # type: ignore[attr-defined]
             link.held = row  # type: ignore[attr-defined]
+
+
+def _unseen() -> Q:
+    """Writes that may still come back in the system's log."""
+    return Q(is_seen=False) & (Q(state=Intent.State.APPLIED) | ~Q(change_ids=[]))
 
 
 def take_held(link: TicketLink) -> TicketLink | None:
@@ -112,7 +141,6 @@ def take_held(link: TicketLink) -> TicketLink | None:
     return held
 
 
-def intent_held(link: TicketLink, pk: int) -> Intent | None:
-    """One of the link's intents, if it was read with it."""
-    held: Mapping[int, Intent] = getattr(link, "intents_held", {})
-    return held.get(pk)
+def known_of(link: TicketLink) -> Held | None:
+    """What was read of a link together with it; None when it was not."""
+    return getattr(link, "known", None)

@@ -69,8 +69,9 @@ class ClaimRows:
             return False
         return True
 
-    def release(self, link: TicketLink) -> None:
-        TicketLink.objects.filter(pk=link.pk, claimed_by=link.claimed_by).update(claimed_by="", claimed_until=None)
+    def release(self, *links: TicketLink) -> None:
+        ours = TicketLink.objects.filter(pk__in=[link.pk for link in links], claimed_by=links[0].claimed_by)
+        ours.update(claimed_by="", claimed_until=None)
 
     def put_back(self, link: TicketLink) -> None:
         columns = {name: getattr(link, name) for name in _COLUMNS}

@@ -41,8 +41,7 @@ class HubRows:
     # --- Reading ------------------------------------------------------------------------------------------------------
 
     def lock_ticket(self, link: TicketLink) -> None:
-        assert link.ticket is not None
-        link.ticket = lock(link.ticket)
+        link.ticket = lock(Ticket(pk=link.ticket_id))
 
     def last_seq(self, link: TicketLink) -> int:
         assert link.ticket is not None
@@ -157,10 +156,14 @@ class HubRows:
 
 
 def actor_of(link: TicketLink) -> Actor:
-    """The connection's machine account, acting for the connection's owner."""
+    """The connection's machine account, acting for the connection's owner; its rights are read once a round."""
     connection = link.connection
-    machine = connection.machine
-    return Actor(principal_of(machine), connection.organization, machine, connection.name)
+    actor: Actor | None = connection.__dict__.get("actor")
+    if actor is None:
+        machine = connection.machine
+        actor = Actor(principal_of(machine), connection.organization, machine, connection.name)
+        connection.__dict__["actor"] = actor
+    return actor
 
 
 def _parties_of(ticket: Ticket) -> Iterable[str]:

@@ -19,7 +19,7 @@ from ..engine.ports import IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields
 from ..models import Conflict, Connection, Intent, Pairing, TicketLink
 from ..outages import OUTAGES
-from .ahead import files_ahead, intent_held, intents_ahead
+from .ahead import files_ahead, intents_ahead, known_of
 
 _COLUMNS = {"base": "merge_base"}
 
@@ -105,7 +105,8 @@ class LaneRows:
         return next((one for one in intents_ahead(link) if one.state == Intent.State.OPEN), None)
 
     def intent(self, link: TicketLink, pk: int) -> Intent:
-        return intent_held(link, pk) or Intent.objects.get(pk=pk)
+        known = known_of(link)
+        return known.intents[pk] if known is not None and pk in known.intents else Intent.objects.get(pk=pk)
 
     def add_intent(
         self,
@@ -144,6 +145,9 @@ class LaneRows:
         return {one.correlation for one in intents_ahead(link) if (one.seq, one.state) == (seq, Intent.State.APPLIED)}
 
     def unseen_writes(self, link: TicketLink, marks: Collection[str]) -> Sequence[Intent]:
+        known = known_of(link)
+        if known is not None and not marks:
+            return known.unseen
         rows = Intent.objects.filter(link=link).filter(
             Q(correlation__in=marks) | Q(is_seen=False) & (Q(state=Intent.State.APPLIED) | ~Q(change_ids=[]))
         )
@@ -153,6 +157,9 @@ class LaneRows:
         return set(Intent.objects.filter(link=link, correlation__in=marks).values_list("correlation", flat=True))
 
     def mark_seen(self, link: TicketLink, marks: Collection[str], before: datetime) -> None:
+        known = known_of(link)
+        if known is not None and not known.unseen:
+            return
         come = Q(correlation__in=marks) | Q(settled_at__lt=before)
         Intent.objects.filter(link=link, is_seen=False).filter(come).update(is_seen=True)
 
@@ -163,10 +170,14 @@ class LaneRows:
     # --- Pairings and conflicts ---------------------------------------------------------------------------------------
 
     def paired_comments(self, link: TicketLink) -> Collection[str]:
+        held = known_of(link)
+        if held is not None:
+            return held.comments
         return set(link.pairings.exclude(comment=None).values_list("external_id", flat=True))
 
     def paired_files(self, link: TicketLink) -> Collection[str]:
-        known = files_ahead(link)
+        held = known_of(link)
+        known = held.files if held is not None else files_ahead(link)
         if known is not None:
             return known
         return set(link.pairings.exclude(attachment=None).values_list("external_id", flat=True))
@@ -178,6 +189,9 @@ class LaneRows:
         Pairing.objects.get_or_create(link=link, attachment_id=attachment_id, defaults={"external_id": external_id})
 
     def add_conflict(self, link: TicketLink, found: FoundConflict, *, now: datetime, is_open: bool) -> None:
+        known = known_of(link)
+        if known is not None:
+            known.has_questions = known.has_questions or is_open
         Conflict.objects.create(
             link=link,
             rule_key=found.key,
@@ -191,6 +205,9 @@ class LaneRows:
         )
 
     def close_questions(self, link: TicketLink, keys: Collection[str], now: datetime) -> bool:
+        known = known_of(link)
+        if known is not None and not known.has_questions:
+            return False
         asked = Conflict.objects.filter(link=link, is_open=True)
         closed = asked.filter(rule_key__in=keys).update(is_open=False, settled_at=now)
         return bool(closed) and not asked.exists()

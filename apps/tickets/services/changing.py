@@ -85,7 +85,8 @@ def _change(
     event = append(locked, EventKind.CHANGED, actor=actor, at=at, source=source, changes=changes)
     if {"category", "kind"} & set(changes):
         follow_route(locked, actor=actor, at=at, source=source)
-    ticket.refresh_from_db()
+    for column in Ticket._meta.concrete_fields:
+        setattr(ticket, column.attname, getattr(locked, column.attname))
     return event
 
 

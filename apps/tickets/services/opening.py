@@ -34,10 +34,12 @@ def open_ticket(
     if not wanted.get("title"):
         raise FieldNotUsable("title: a ticket needs a title")
     ticket = _make(wanted, actor, at, follows)
-    for organization in _first_parties(actor):
-        TicketParty.objects.create(ticket=ticket, organization=organization, joined_at=at, joined_seq=1)
     opened = {field: (None, value) for field, value in read_fields(ticket).items() if value not in ("", None)}
     append(ticket, EventKind.OPENED, actor=actor, at=at, source=source, changes=opened)
+    TicketParty.objects.bulk_create(
+        TicketParty(ticket=ticket, organization=organization, joined_at=at, joined_seq=1)
+        for organization in _first_parties(actor)
+    )
     follow_route(ticket, actor=actor, at=at, source=source)
     return ticket
 

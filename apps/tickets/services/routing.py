@@ -25,10 +25,10 @@ def add_party(ticket: Ticket, organization: Organization, *, at: datetime) -> bo
         raise NotInThisEcosystem(
             f"{organization} is not in the ecosystem of {ticket.customer}; choose one of its parties"
         )
-    _, is_new = TicketParty.objects.get_or_create(
-        ticket=ticket, organization=organization, defaults={"joined_at": at, "joined_seq": ticket.last_seq + 1}
-    )
-    return is_new
+    if TicketParty.objects.filter(ticket=ticket, organization=organization).exists():
+        return False
+    TicketParty.objects.create(ticket=ticket, organization=organization, joined_at=at, joined_seq=ticket.last_seq + 1)
+    return True
 
 
 @transaction.atomic
