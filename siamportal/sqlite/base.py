@@ -96,25 +96,25 @@ class DatabaseWrapper(DjangoWrapper):
         # Whoever waited too long asks SQLite itself, which then says that it is locked.
         self._is_in_line = self._is_in_line or _enter()
         try:
-            super()._start_transaction_under_autocommit()
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._leave_line()
             raise
 
     def _commit(self) -> None:
-        super()._commit()
+        super()._commit()  # type: ignore[misc]
         # A commit that fails is rolled back, and that ends the transaction.
         self._leave_line()
 
     def _rollback(self) -> None:
         try:
-            super()._rollback()
+            super()._rollback()  # type: ignore[misc]
         finally:
             self._leave_line()
 
     def _close(self) -> None:
         try:
-            super()._close()
+            super()._close()  # type: ignore[misc]
         finally:
             self._leave_line()
 

@@ -22,8 +22,9 @@ def link_ticket(ticket: Ticket, *, now: datetime) -> list[LinkRow]:
 
 def link_tickets(ticket_ids: Sequence[str], *, now: datetime) -> list[str]:
     """Make the links that these tickets lack; the ids of all connections that have one to them."""
-    _make_links([UUID(key) for key in ticket_ids], now)
-    links = TicketLink.objects.filter(ticket__in=ticket_ids)
+    keys = [UUID(key) for key in ticket_ids]
+    _make_links(keys, now)
+    links = TicketLink.objects.filter(ticket__in=keys)
     return [str(key) for key in links.values_list("connection", flat=True).distinct()]
 
 

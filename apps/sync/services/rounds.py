@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -80,7 +80,7 @@ def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
         return Round(len(links), 0)
     calls: list[Call] = []
     results = _carry_out(connection, [work for _link, work in decided], lease, calls)
-    done = [Errand(link, work, result) for (link, work), result in zip(decided, results, strict=True)]
+    done = [Errand(cast(TicketLink, link), work, result) for (link, work), result in zip(decided, results, strict=True)]
     settled_at = timezone.now()
     for start in range(0, len(done), LANES_A_TRANSACTION):
         lease.keep()
