@@ -205,7 +205,7 @@ def test_a_file_of_a_party_reaches_the_other_whole(stage: Stage) -> None:
 def test_a_system_that_begins_with_the_wanted_status_gets_no_second_call(stage: Stage) -> None:
     stage.connect(A)
     ticket = stage.open(A)
-    (link,) = sync.link_ticket(ticket, now=stage.now)
+    (_link,) = sync.link_ticket(ticket, now=stage.now)
     assert stage.round(A).worked == 1
     ticket.refresh_from_db()
     made = stage.link(A, ticket)
