@@ -26,6 +26,7 @@ from siamportal.cast import load_cast
 from siamportal.demo.people import ServiceNowPerson
 from siamportal.demo.setup import HANDFUL_OF_A_REPLAY, SYSTEMS, actor_for, connect
 from siamportal.demo.stage import Stage
+from siamportal.demo.wire import Door
 from tests.benchmarks.counting import queries
 from tests.benchmarks.plain import Lap
 from tests.benchmarks.processes import cpu_of, cpu_of_database, peak_memory_of
@@ -77,14 +78,20 @@ class Ground:
         self._person = ServiceNowPerson(stage.doors[SOURCE], "john")
         self._allow_many_calls()
         self.pause()
-        for door in (stage.doors[SOURCE], stage.doors[TARGET], self._aside.doors[TARGET]):
-            if self._latency:
-                door.switch_on(kind="slow", seconds=self._latency, path=WORK_PATH)
+        self._slow(self._aside.doors[TARGET])
+        self._slowed = [self._slow(door) for door in self._doors]
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self._stage.stop()
         self._aside.stop()
+
+    @property
+    def _doors(self) -> tuple[Door, Door]:
+        return self._stage.doors[SOURCE], self._stage.doors[TARGET]
+
+    def _slow(self, door: Door) -> int:
+        return door.switch_on(kind="slow", seconds=self._latency, path=WORK_PATH)
 
     def _start_celery(self, role: str, *options: str) -> int:
         command = [sys.executable, "-m", "celery", "-A", "siamportal", role, "--loglevel=WARNING", *options]
@@ -207,11 +214,15 @@ class Ground:
     @contextmanager
     def faults(self, tickets: int, chance: random.Random) -> Iterator[None]:
         """2 % of all calls answered with 429, 2 % with 503, and 1 % of the writes done and not answered."""
-        source, target = self._stage.doors[SOURCE], self._stage.doors[TARGET]
+        source, target = self._doors
+        # The first switch that fits a call acts alone: what is slow for every call must come last.
+        for door, number in zip(self._doors, self._slowed, strict=True):
+            door.switch_off(number)
         # A ticket is read with seven calls, and created or updated with one or two.
         plans = [(source, fault) for fault in _faults(tickets * 14, 0, chance)]
         plans += [(target, fault) for fault in _faults(tickets * 3, tickets * 2, chance)]
         switched = [(door, door.switch_on(**fault)) for door, fault in plans]
+        self._slowed = [self._slow(door) for door in self._doors]
         try:
             yield
         finally:
