@@ -238,6 +238,7 @@ class TestDescription(ApiTestCase):
         telling = re.compile(r"\.(.*(secret|password|token).*|key)$")
         assert {field for field in shown if telling.search(field)} == {
             "AlertRule.signing_secret",
+            "GraveAct.key",
             "Connection.secrets_held",
             "Connector.secrets_schema",
             "FreshToken.key",
