@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 import tests.accounts.test_tokens_api
 import tests.ecosystem.test_organizations_api
 import tests.sync.test_alerts_page
+import tests.sync.test_brakes_api
 import tests.sync.test_connections_api
 import tests.sync.test_lanes_api
 import tests.sync.test_picture_page
