@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 import tests.accounts.test_tokens_api
 import tests.ecosystem.test_organizations_api
 import tests.sync.test_alerts_page
+import tests.sync.test_brakes_api
 import tests.sync.test_connections_api
 import tests.sync.test_lanes_api
 import tests.sync.test_picture_page
@@ -238,6 +239,7 @@ class TestDescription(ApiTestCase):
         telling = re.compile(r"\.(.*(secret|password|token).*|key)$")
         assert {field for field in shown if telling.search(field)} == {
             "AlertRule.signing_secret",
+            "GraveAct.key",
             "Connection.secrets_held",
             "Connector.secrets_schema",
             "FreshToken.key",
