@@ -164,7 +164,7 @@ class Claims(Protocol):
     def release(self, *links: LinkRow) -> None:
         """Give claims back that were made together, where they are still ours."""
 
-    def put_back(self, link: LinkRow) -> None:
+    def save_and_release(self, link: LinkRow) -> None:
         """Keep all columns of a link that is held, and give its claim back; nothing if it was deleted meanwhile."""
 
     def still_held(self, link: LinkRow) -> LinkRow | None:

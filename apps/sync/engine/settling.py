@@ -47,7 +47,7 @@ def settle(
             _settle_step(store, held, work, result, now)
         elif isinstance(result, Recovered) and isinstance(work, Recover):
             _settle_recovery(store, held, work, result, now)
-        store.put_back(held)
+        store.save_and_release(held)
         reached("settling")
 
 

@@ -94,7 +94,7 @@ class MemoryStore(MemoryBrakes):
             if row is not None and row.claimed_by == link.claimed_by:
                 self.update(row, claimed_by="", claimed_until=None)
 
-    def put_back(self, link: LinkRow) -> None:
+    def save_and_release(self, link: LinkRow) -> None:
         self.save(link)
         self.release(link)
 

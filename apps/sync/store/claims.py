@@ -73,7 +73,7 @@ class ClaimRows:
         ours = TicketLink.objects.filter(pk__in=[link.pk for link in links], claimed_by=links[0].claimed_by)
         ours.update(claimed_by="", claimed_until=None)
 
-    def put_back(self, link: TicketLink) -> None:
+    def save_and_release(self, link: TicketLink) -> None:
         columns = {name: getattr(link, name) for name in _COLUMNS}
         TicketLink.objects.filter(pk=link.pk).update(**columns | {"claimed_by": "", "claimed_until": None})
 
