@@ -11,7 +11,17 @@ from apps.accounts.services import make_machine_account
 from apps.ecosystem.models import Organization
 from apps.ecosystem.selectors import principal_of
 from apps.ecosystem.services import grant_machine
-from apps.sync.models import Conflict, Connection, ConnectionPulse, Exchange, Notice, RulesVersion, TicketLink
+from apps.sync.models import (
+    Conflict,
+    Connection,
+    ConnectionPulse,
+    Divergence,
+    Exchange,
+    Notice,
+    Restoration,
+    RulesVersion,
+    TicketLink,
+)
 from apps.sync.rules.templates import template_for
 from apps.tickets import services
 from apps.tickets.actor import Actor, Source
@@ -313,9 +323,25 @@ def _others(sample: Sample) -> None:
     )
 
 
+def _restored(sample: Sample) -> None:
+    """The database was put back once; each kind of divergence in one connection."""
+    made = Restoration.objects.create(at=sample.ago(days=2), links=9)
+    for place, kind in enumerate(Divergence.Kind):
+        Divergence.objects.create(
+            restoration=made,
+            connection=sample.connections["infinity-projects"],
+            ticket=sample.tickets["kiosk"] if place % 2 else None,
+            key=f"INC001000{place}",
+            kind=kind,
+            text=f"what the system knew about INC001000{place}",
+            at=sample.ago(days=2, minutes=-place),
+        )
+
+
 def _holds(sample: Sample) -> None:
     """Links and connections in every state that a page must show."""
     ago, tickets, systems = sample.ago, sample.tickets, sample.connections
+    _restored(sample)
     add_link(sample, tickets["order"], "infinity-architecture", "OPS-3", "Done", is_closed=True)
     add_link(sample, tickets["certificate"], "global", "4702", "New")
     add_link(

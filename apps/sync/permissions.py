@@ -18,12 +18,14 @@ from .models import (
     BrakeAnswer,
     Conflict,
     Connection,
+    Divergence,
     Exchange,
     GraveAct,
     LaneAct,
     LaneCharge,
     Notice,
     PulseSample,
+    Restoration,
     RulesVersion,
     TicketLink,
 )
@@ -74,6 +76,12 @@ def _rules(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[
     return rows.filter(connection__organization__in=principal.where(RULES, level))
 
 
+def _restorations(rows: QuerySet[Any], principal: Principal, level: Level) -> QuerySet[Any]:
+    """Whoever sees any connection: that it happened concerns them all, and each sees what it did to one's own."""
+    is_concerned = principal.where(CONNECTION, level) or (level < Level.FULL and principal.holds(WATCH, level))
+    return rows if is_concerned else rows.none()
+
+
 declare(Connection, resource=CONNECTION, title="connections", rows=_connections)
 declare(TicketLink, resource=CONNECTION, title="links", rows=_of_connection)
 declare(Conflict, resource=CONNECTION, title="conflicts", rows=_of_link)
@@ -83,6 +91,8 @@ declare(Brake, resource=CONNECTION, title="brakes", rows=_of_connection)
 declare(BrakeAnswer, resource=CONNECTION, title="answers about brakes", rows=_of_brake)
 declare(GraveAct, resource=CONNECTION, title="grave acts", rows=_of_connection)
 declare(PulseSample, resource=CONNECTION, title="samples", rows=_of_connection)
+declare(Restoration, resource=CONNECTION, title="restorations", rows=_restorations)
+declare(Divergence, resource=CONNECTION, title="divergences", rows=_of_connection)
 declare(Notice, resource=CONNECTION, title="notices", rows=_of_connection)
 declare(Exchange, resource=CONNECTION, title="exchanges", rows=_owners_only)
 declare(AlertRule, resource=CONNECTION, title="alert rules", rows=_alert_rules)

@@ -24,11 +24,15 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """By which way a change came in: the portal, or a connection (its id) with that system's own id of the change."""
+    """By which way a change came in: the portal, or a connection (its id) with that system's own id of the change.
+
+    ``mark`` is given only for an entry that this portal once wrote, forgot, and learns of from a system again.
+    """
 
     origin: str = PORTAL
     ref: str = ""
     author: str = ""
+    mark: str = ""
 
 
 HERE = Source()

@@ -33,6 +33,7 @@ def _pages(sample: Sample) -> list[tuple[str, str]]:
         ("elaine", reverse("lane-correct", args=[lane])),
         ("elaine", reverse("alert-list")),
         ("elaine", reverse("alert-rule-new")),
+        ("elaine", reverse("restored")),
         ("elaine", reverse("connection-new")),
         ("elaine", reverse("connection-edit", args=[connection])),
         ("elaine", reverse("rules-list", args=[connection])),

@@ -22,6 +22,7 @@ import tests.sync.test_brakes_api
 import tests.sync.test_connections_api
 import tests.sync.test_lanes_api
 import tests.sync.test_picture_page
+import tests.sync.test_restored_page
 import tests.tickets.test_conversation_api
 import tests.tickets.test_tickets_api  # noqa: F401  the census looks at every case that these declare
 from tests.api_cases import ApiTestCase, RouteAccessCases, assert_problem
@@ -239,6 +240,7 @@ class TestDescription(ApiTestCase):
         telling = re.compile(r"\.(.*(secret|password|token).*|key)$")
         assert {field for field in shown if telling.search(field)} == {
             "AlertRule.signing_secret",
+            "Divergence.key",
             "GraveAct.key",
             "Connection.secrets_held",
             "Connector.secrets_schema",

@@ -5,11 +5,12 @@ from django_filters.rest_framework import (
     ChoiceFilter,
     FilterSet,
     IsoDateTimeFilter,
+    NumberFilter,
     UUIDFilter,
 )
 
 from ..connectors.catalog import CONNECTORS
-from ..models import AlertKind, Brake, Connection, GraveAct, TicketLink
+from ..models import AlertKind, Brake, Connection, Divergence, GraveAct, TicketLink
 from ..selectors import CAUSES
 
 
@@ -51,6 +52,12 @@ class BrakeFilters(FilterSet):
 
 class GraveActFilters(FilterSet):
     standing = ChoiceFilter(choices=GraveAct.Standing.choices)
+
+
+class DivergenceFilters(FilterSet):
+    restoration = NumberFilter(label="Number of the restoration.")
+    connection = UUIDFilter(field_name="connection_id", label="Id of the connection.")
+    kind = ChoiceFilter(choices=Divergence.Kind.choices)
 
 
 class SampleFilters(FilterSet):

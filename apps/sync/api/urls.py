@@ -31,6 +31,7 @@ from .lanes import (
     SkipView,
     TicketLinksView,
 )
+from .restoring import DivergencesView, RestorationsView
 from .ruling import PublishRulesView, RulesVersionView, RulesView, TryRulesView
 
 BRAKE = "brakes/<uuid:brake_id>/"
@@ -61,6 +62,8 @@ urlpatterns = [
     path(BRAKE + "put-back/", PutBackView.as_view(), name="api-brake-put-back"),
     path("conflicts/", ConflictsView.as_view(), name="api-conflicts"),
     path("conflicts/<uuid:conflict_id>/settle/", SettleView.as_view(), name="api-conflict-settle"),
+    path("restorations/", RestorationsView.as_view(), name="api-restorations"),
+    path("divergences/", DivergencesView.as_view(), name="api-divergences"),
     path("connectors/", ConnectorsView.as_view(), name="api-connectors"),
     path("connectors/<slug:name>/", ConnectorView.as_view(), name="api-connector"),
     path("connections/", ConnectionsView.as_view(), name="api-connections"),

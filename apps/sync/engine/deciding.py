@@ -30,6 +30,7 @@ from .work import Do, Ended, Look, Recover, Work
 log = logging.getLogger(__name__)
 SETTLING_MARGIN = 5.0
 READ_AHEAD = 50
+CATCHING_UP_DELAY = 90.0
 CREATIONS = ("create", "follow-up")
 
 
@@ -79,6 +80,9 @@ def _next_work(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> 
         link.look_done = link.look_wanted
         store.save(link, "look_done")
     if link.state not in DELIVERS or link.delivery_hold is not None or link.ticket_id is None:
+        return None
+    if link.is_behind and link.external_id:
+        # What the system got before the database was put back is not known until its ticket was read (INV-40).
         return None
     return _deliver(store, link, rules, now)
 
@@ -138,19 +142,27 @@ def _look(store: Store, link: LinkRow, rules: SyncRules) -> Look:
         known_files=frozenset(store.paired_files(link)),
         takes_files=rules.attachments.outbound,
         largest_file=store.largest_attachment,
+        takes_marked=link.is_behind,
     )
 
 
-def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do | None:
+def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do | Recover | None:
     """The next step of the lane. Entries that ask for nothing are passed over on the way."""
     while True:
         try:
             planned = _next_delivery(store, link, rules)
             if planned is None:
                 mending = _mend(store, link, rules, now)
-                return _intend(store, link, link.applied_seq, mending, rules, now) if mending else None
+                # It belongs to no entry, but a copy of the database that looks for it must find it.
+                mark = store.mark_for(link, link.external_id)
+                return _intend(store, link, link.applied_seq, mending, rules, now, mark=mark) if mending else None
             event, delivery = planned
-            steps = _open_steps(store, link, event.seq, delivery.steps)
+            if event.is_opening and store.is_restored(link) and store.is_catching_up(link.connection):
+                # It may be a copy of one of the system's own tickets that was not read again yet.
+                link.due_at = now + timedelta(seconds=CATCHING_UP_DELAY)
+                store.save(link, "due_at")
+                return None
+            steps = _open_steps(store, link, event, delivery.steps)
             _brake(store, link, steps[:1], rules, now, is_by_hand=event.is_by_hand)
         except (RuleGap, ExpressionFailed) as gap:
             hold_for_rules(store, link, gap, now=now)
@@ -160,7 +172,7 @@ def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do
             return None
         if steps:
             ends = None if _is_more(steps) or delivery.withheld else Ended(event.seq, delivery.agreements)
-            return _intend(store, link, event.seq, steps[0], rules, now, ends)
+            return _intend(store, link, event.seq, steps[0], rules, now, ends, mark=event.mark)
         _pass_over(store, link, event.seq, delivery, rules, now)
 
 
@@ -233,11 +245,11 @@ def _latest(events: Sequence[HubEvent]) -> HubEvent:
     return coalesce(run) if run else events[0]
 
 
-def _open_steps(store: Store, link: LinkRow, seq: int, steps: Sequence[Step]) -> Sequence[Step]:
+def _open_steps(store: Store, link: LinkRow, event: HubEvent, steps: Sequence[Step]) -> Sequence[Step]:
     if not steps:
         return ()
-    done = store.applied_marks(link, seq)
-    return [step for step in steps if correlation_of(str(link.pk), seq, slot_of(step)) not in done]
+    done = store.applied_marks(link, event.seq)
+    return [step for step in steps if correlation_of(event.mark, slot_of(step), link.connection.pk) not in done]
 
 
 def _pass_over(store: Store, link: LinkRow, seq: int, delivery: Delivery, rules: SyncRules, now: datetime) -> None:
@@ -247,7 +259,7 @@ def _pass_over(store: Store, link: LinkRow, seq: int, delivery: Delivery, rules:
             link,
             seq=seq,
             slot="withheld",
-            correlation=correlation_of(str(link.pk), seq, "withheld"),
+            correlation="",
             rules_number=rules.version,
             state=IntentState.WITHHELD,
             note=delivery.withheld,
@@ -269,7 +281,9 @@ def _intend(
     rules: SyncRules,
     now: datetime,
     ends: Ended | None = None,
-) -> Do | None:
+    *,
+    mark: str,
+) -> Do | Recover | None:
     upload = None
     if isinstance(step, AddRemoteAttachment):
         try:
@@ -286,12 +300,14 @@ def _intend(
         link,
         seq=seq,
         slot=slot,
-        correlation=correlation_of(str(link.pk), seq, slot),
+        correlation=correlation_of(mark, slot, link.connection.pk),
         fields=dict(write.fields) if write else {},
         agreed=write.agreements if write else {},
         rules_number=rules.version,
         now=now,
     )
+    if slot in CREATIONS and store.is_restored(link) and link.looked_for != intent.correlation:
+        return _recover(store, link, intent, now)
     return Do(
         link_id=str(link.pk),
         intent_id=intent.pk,

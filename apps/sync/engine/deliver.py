@@ -48,6 +48,8 @@ class HubEvent:
     """Somebody did it in the portal; nothing brought it in from another system."""
     set_by: Mapping[str, int] = field(default_factory=dict)
     """Field → the entry that set it last, where several are one: an agreement may cover some of them."""
+    mark: str = ""
+    """What its copies in systems are known by, for ever."""
 
 
 def rewind(fields: Fields, later: Sequence[HubEvent]) -> dict[str, Value]:
@@ -142,8 +144,8 @@ def coalesce(events: Sequence[HubEvent]) -> HubEvent:
         for name, (before, after) in event.changes.items():
             first = changes.get(name, (before, after))[0]
             changes[name], set_by[name] = (first, after), event.seq
-    by_hand = all(event.is_by_hand for event in events)
-    return HubEvent(seq=events[-1].seq, at=events[-1].at, changes=changes, is_by_hand=by_hand, set_by=set_by)
+    by_hand, last = all(event.is_by_hand for event in events), events[-1]
+    return HubEvent(last.seq, last.at, changes, is_by_hand=by_hand, set_by=set_by, mark=last.mark)
 
 
 def plan_for_closed(delivery: Delivery, fields: Fields, seq: int, rules: SyncRules, view: View) -> Delivery:

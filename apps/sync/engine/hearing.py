@@ -35,6 +35,8 @@ def accept_page(store: Store, connection: ConnectionRow, page: ChangedPage, *, n
         marked = accept_changed(store, connection, page.tickets, now=now)
         reached("page accepted")
         store.keep_cursor(connection, page.cursor, now=now)
+        if page.is_last:
+            store.end_catching_up(connection, now=now)
     return marked
 
 

@@ -1,7 +1,7 @@
 """From a system to the hub: what a change there asks for (system → hub, *outbound* for its owner)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .merge import NEVER, OPEN, Agreement, MergeBase, Verdict, break_tie, differs, judge
@@ -47,11 +47,13 @@ def marks_of(change: RemoteChange) -> frozenset[str]:
 @dataclass(frozen=True, slots=True)
 class Sorted:
     """A change log in two: what others did, and what we did. ``spent``: the correlations of our writes that have come
-    back whole; the same values later are somebody else's."""
+    back whole; the same values later are somebody else's. ``matched``: id of a change → the write of which it shows
+    nothing but the values."""
 
     foreign: tuple[RemoteChange, ...]
     ours: tuple[RemoteChange, ...]
     spent: frozenset[str]
+    matched: Mapping[str, str] = field(default_factory=dict)
 
 
 def set_own_aside(changes: Sequence[RemoteChange], own: Sequence[OwnWrite]) -> Sorted:
@@ -72,6 +74,7 @@ def set_own_aside(changes: Sequence[RemoteChange], own: Sequence[OwnWrite]) -> S
     foreign: list[RemoteChange] = []
     ours: list[RemoteChange] = []
     spent: set[str] = set()
+    by_value: dict[str, str] = {}
     last: str | None = None
     for change in changes:
         told = marks_of(change) & marks
@@ -80,11 +83,13 @@ def set_own_aside(changes: Sequence[RemoteChange], own: Sequence[OwnWrite]) -> S
             # The entries of one write stand side by side; what it changed nothing about will not come any more.
             waiting.pop(last, None)
         spent |= told | ({matched} if matched is not None else set())
+        if matched is not None:
+            by_value[change.id] = matched
         last = matched
         (ours if told or change.id in ids or matched is not None else foreign).append(change)
     come = {change.id for change in changes}
     spent |= {write.correlation for write in own if write.change_ids and set(write.change_ids) <= come}
-    return Sorted(tuple(foreign), tuple(ours), frozenset(spent))
+    return Sorted(tuple(foreign), tuple(ours), frozenset(spent), by_value)
 
 
 def _match_write(change: RemoteChange, waiting: Mapping[str, dict[str, Value]]) -> str | None:

@@ -113,8 +113,15 @@ def slot_of(step: Step) -> str:
     }[type(step)]
 
 
-def correlation_of(link_id: str, seq: int, slot: str) -> str:
-    """The mark that a step leaves in the system. Computed, not drawn: even a database put back to an earlier moment
-    knows what to look for (INV-40)."""
-    digest = hashlib.sha256(f"{link_id}/{seq}/{slot}".encode()).hexdigest()
-    return f"siam-{digest[:16]}"
+def correlation_of(mark: str, slot: str, connection_id: object = "") -> str:
+    """What a step leaves in the system, to be found by: the mark of its journal entry, and which step it is.
+
+    Computed from what it carries, not from the link or a number, which another may get after the database was put back
+    to an earlier moment (INV-40). The connection tells two apart that look into the same system.
+    """
+    return f"siam-{mark}{hashlib.sha256(f'{slot}/{connection_id}'.encode()).hexdigest()[:4]}"
+
+
+def entry_of(correlation: str | None) -> str:
+    """The mark of the journal entry that a correlation names; empty where there is none."""
+    return (correlation or "")[5:-4]

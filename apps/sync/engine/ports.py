@@ -35,6 +35,16 @@ class LinkState(StrEnum):
 DELIVERS = (LinkState.CREATING, LinkState.LINKED)
 
 
+class Finding(StrEnum):
+    """What a system knew better than a database that was put back, and what was done about it (INV-40)."""
+
+    TAKEN_BACK = "taken_back"
+    TIED = "tied"
+    FOUND = "found"
+    CONFLICT = "conflict"
+    PERSON = "person"
+
+
 class IntentState(StrEnum):
     """What became of a committed "I am about to do this"."""
 
@@ -129,6 +139,10 @@ class LinkRow(Protocol):
     due_at: datetime
     last_failure: str
     claimed_by: str
+    is_behind: bool
+    """The system's ticket was not read since the database was put back to an earlier moment (INV-40)."""
+    looked_for: str
+    """The correlation of the last write that was looked for and is not there."""
 
 
 class IntentRow(Protocol):
@@ -184,9 +198,6 @@ class Lanes(Protocol):
 
     def exists(self, link: LinkRow) -> bool: ...
 
-    def poke(self, link_id: Any, now: datetime) -> None:
-        """Make a link due."""
-
     def of_external(self, connection: ConnectionRow, ids: Collection[str]) -> Mapping[str, LinkRow]:
         """External id → link, for those that are known."""
 
@@ -239,8 +250,11 @@ class Lanes(Protocol):
     def mark_seen(self, link: LinkRow, marks: Collection[str], before: datetime) -> None:
         """Note that these writes have come back, and give up waiting for those settled before ``before``."""
 
-    def creator_of(self, link: LinkRow, correlation: str) -> Any | None:
-        """The id of another link of this connection one of whose creations carries the mark."""
+    def link_beside(self, link: LinkRow, ticket: Any) -> LinkRow | None:
+        """Another link of this connection to a ticket of the hub."""
+
+    def add_finding(self, link: LinkRow, kind: Finding, text: str, *, now: datetime) -> None:
+        """Put something on the list of what the restored database did not know."""
 
     def paired_comments(self, link: LinkRow) -> Collection[str]:
         """Ids, in the system, of comments that the hub has."""
@@ -279,20 +293,56 @@ class Hub(Protocol):
     def events_after(self, link: LinkRow, seq: int, most: int | None = None) -> list[HubEvent]:
         """Journal entries after ``seq``, oldest first, as the link's owner may see them."""
 
+    @property
+    def portal_part(self) -> str:
+        """What every mark of this portal begins with."""
+
+    def mark_for(self, link: LinkRow, ref: str) -> str:
+        """The mark of the entry that ``ref`` of the link's system makes in the journal, whenever it is taken in."""
+
+    def entries_marked(self, link: LinkRow, marks: Collection[str]) -> Mapping[str, HubEvent]:
+        """Those entries of the ticket's journal that carry one of ``marks``, by it."""
+
+    def ticket_marked(self, link: LinkRow, marks: Collection[str]) -> Any | None:
+        """The ticket in whose journal an entry carries one of ``marks``."""
+
+    def tie(self, link: LinkRow, ticket: Any, *, now: datetime) -> None:
+        """Make the hub's ticket the link's, locked, and its owner a party again. Raises HubRefused."""
+
+    def is_restored(self, link: LinkRow) -> bool:
+        """Whether systems may know more of the link's ticket: it was here when the database was put back, or was read
+        again since."""
+
     def as_kept(self, field: str, value: Value) -> Any:
         """A value as the hub would keep it. Raises HubRefused."""
 
-    def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str) -> None:
-        """Open a ticket for something first seen in the system, and tie the link to it. Raises HubRefused."""
+    def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, mark: str = "") -> None:
+        """Open a ticket for something first seen in the system, and tie the link to it. Raises HubRefused.
 
-    def receive(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, author: str) -> None:
+        ``mark`` here and below: of an entry that the portal made, lost, and learns of from its copy in a system.
+        """
+
+    def receive(
+        self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, author: str, mark: str = ""
+    ) -> None:
         """Take field changes into the journal, unless ``ref`` stands there already (INV-4). Raises HubRefused."""
 
-    def comment(self, link: LinkRow, body: str, *, audience: str, at: datetime, ref: str, author: str) -> Any | None:
+    def comment(
+        self, link: LinkRow, body: str, *, audience: str, at: datetime, ref: str, author: str, mark: str = ""
+    ) -> Any | None:
         """Take a comment in; its id, or None when it stands there already. Raises HubRefused."""
 
     def attach(
-        self, link: LinkRow, file: Attachment, place: Path, *, audience: str, at: datetime, ref: str, author: str
+        self,
+        link: LinkRow,
+        file: Attachment,
+        place: Path,
+        *,
+        audience: str,
+        at: datetime,
+        ref: str,
+        author: str,
+        mark: str = "",
     ) -> Any | None:
         """Take a file in; its id, or None when it stands there already. Raises HubRefused."""
 
@@ -327,6 +377,13 @@ class Pulses(Protocol):
 
     def keep_cursor(self, connection: ConnectionRow, cursor: str, *, now: datetime) -> None:
         """In the transaction in which the changes before it are marked, never sooner (INV-3)."""
+
+    def is_catching_up(self, connection: ConnectionRow) -> bool:
+        """Whether tickets of the system may still be unread that are older than the restored database knows."""
+
+    def end_catching_up(self, connection: ConnectionRow, *, now: datetime) -> None:
+        """The system was asked for all that changed: what is first seen from now on is new, if ``now`` is late enough
+        for the last changes before the database was put back to be told."""
 
     def keep_notice(self, connection: ConnectionRow, hint: NoticeHint, *, now: datetime) -> bool:
         """Store a verified webhook; whether it is new (INV-4)."""

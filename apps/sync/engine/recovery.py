@@ -147,7 +147,7 @@ def settle_unknown_write(
     return Outcome.APPLIED if all(is_there(name, value) for name, value in written.items()) else Outcome.ABSENT
 
 
-def _is_left_of(wanted: Value, found: Value) -> bool:
+def is_left_of(wanted: Value, found: Value) -> bool:
     """Whether the system may have made ``found`` of what we wrote: tidied it, or cut it without a word (INV-27)."""
     return reads_same(wanted, found) or is_cut(wanted, found)
 
@@ -157,6 +157,6 @@ def stored_by(written: Fields, now: Fields, ours: Sequence[RemoteChange]) -> dic
 
     A field that somebody changed since is not named where no log tells, so that their value still counts as news.
     """
-    stored = {name: now[name] for name, value in written.items() if name in now and _is_left_of(value, now[name])}
+    stored = {name: now[name] for name, value in written.items() if name in now and is_left_of(value, now[name])}
     logged = {name: after for change in ours for name, (_before, after) in change.fields.items() if name in written}
     return stored | logged

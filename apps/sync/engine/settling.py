@@ -9,8 +9,9 @@ from .braking import Braked, brake_detachment, hold_for_brake
 from .deciding import is_our_echo, ref_of, settled_at
 from .holding import hold_delivery, hold_for_failure
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
-from .ports import IntentRow, IntentState, LinkRow, LinkState, Store
+from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
+from .restoring import tie_ticket
 from .rules import SyncRules
 from .settle import settle_write
 from .snapshot import ExternalRef, Receipt
@@ -120,16 +121,35 @@ def _settle_fields(store: Store, link: LinkRow, intent: IntentRow, receipt: Rece
 def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetime, *, is_follow_up: bool) -> None:
     # A webhook may have told of the new ticket before its answer reached us: that sighting is this link.
     sighting = store.of_external(link.connection, [receipt.ref.id]).get(receipt.ref.id)
-    if sighting is not None and sighting.pk != link.pk and sighting.ticket_id is None:
-        store.delete(sighting)
+    if sighting is not None and sighting.pk != link.pk:
+        if sighting.ticket_id is None:
+            store.delete(sighting)
+        else:
+            _give_way(store, sighting, now)
     before = ref_of(link)
     link.external_id, link.key, link.url = receipt.ref.id, receipt.ref.key, receipt.ref.url
-    link.state, link.is_closed = LinkState.LINKED, False
+    link.state, link.is_closed, link.is_behind = LinkState.LINKED, False, False
     if is_follow_up:
         link.former = [*link.former, {"id": before.id, "key": before.key, "url": before.url}]
         link.change_cursor = ""
         store.save(link, "external_id")
         _leave_behind(store, link, before, now)
+
+
+def _give_way(store: Store, link: LinkRow, now: datetime) -> None:
+    """A link that followed its own ticket into one that turned out to be another's copy goes back to where it was."""
+    former = link.former[-1]
+    stray = store.of_external(link.connection, [former["id"]]).get(former["id"])
+    if stray is not None and stray.ticket_id is None:
+        store.delete(stray)
+    text = f"{link.key or link.external_id} belongs to another ticket; this one no longer follows it."
+    link.external_id, link.key, link.url = former["id"], former["key"], former["url"]
+    link.state, link.look_done = LinkState.DETACHED, link.look_wanted
+    store.note(link, text, now=now)
+    # Whoever is reading that other ticket for it now must not settle what was read.
+    link.claimed_by = ""
+    store.save(link)
+    store.save(link, "claimed_by")
 
 
 def _leave_behind(store: Store, link: LinkRow, former: ExternalRef, now: datetime) -> None:
@@ -179,6 +199,7 @@ def _settle_recovery(store: Store, link: LinkRow, work: Recover, recovered: Reco
     if recovered.outcome is Outcome.ABSENT or recovered.receipt is None:
         _close(store, intent, IntentState.ABSENT, None, now)
         _mend_later(link, intent)
+        link.looked_for = intent.correlation
     else:
         _lift(link)
         _adopt(store, link, intent, recovered.receipt, now)
@@ -203,6 +224,10 @@ def _adopt(store: Store, link: LinkRow, intent: IntentRow, receipt: Receipt, now
     if intent.slot in ("create", "follow-up"):
         _settle_creation(store, link, receipt, now, is_follow_up=intent.slot == "follow-up")
         link.version = receipt.version
+        if store.is_restored(link):
+            tie_ticket(link, is_follow_up=intent.slot == "follow-up")
+            store.add_finding(link, Finding.TIED, f"{link.key or link.external_id} was made before", now=now)
+            return
     if intent.agreed:
         _settle_fields(store, link, intent, receipt, now)
     if intent.slot not in ("comment", "attachment"):

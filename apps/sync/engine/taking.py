@@ -20,8 +20,22 @@ from .intake import (
 )
 from .merge import NEVER, OPEN, Agreement, Verdict
 from .plan import Conflict, Intake
-from .ports import HubRefused, LinkRow, LinkState, Store
-from .rules import ExpressionFailed, RuleGap, SyncRules, into_hub
+from .ports import Finding, HubRefused, LinkRow, LinkState, Store
+from .restoring import (
+    Rest,
+    agree_anew,
+    creation_mark,
+    deciding_by,
+    is_follow_up,
+    is_known,
+    is_of_portal,
+    is_owed,
+    narrowed,
+    read_past,
+    set_known_aside,
+    tie_ticket,
+)
+from .rules import ExpressionFailed, RuleGap, SyncRules, Tiebreak, into_hub
 from .settle import settle_intake
 from .snapshot import Attachment, RemoteChange, TicketSnapshot
 from .work import Looked
@@ -48,6 +62,9 @@ def take_in(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, *, no
             store.lock_ticket(link)
         elif not _open(store, link, looked, rules, now):
             return
+        if link.is_behind:
+            rules = deciding_by(Tiebreak.LATEST, rules)
+            link.base = link.base or agree_anew(store, link, snapshot, looked.changes, rules)
         if looked.changes is not None:
             _take_changes(store, link, looked, rules, now)
             if link.compare_wanted and _is_current(snapshot, looked.changes):
@@ -55,6 +72,10 @@ def take_in(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, *, no
         else:
             _take_state(store, link, looked, rules, now)
         link.version = snapshot.version
+        if link.is_behind and looked.changes is not None and link.compare_wanted:
+            link.look_wanted += 1
+        else:
+            link.is_behind = False
     except (RuleGap, ExpressionFailed, HubRefused) as refused:
         hold_for_rules(store, link, refused, now=now, is_intake=True)
     except Braked as braked:
@@ -66,19 +87,55 @@ def take_in(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, *, no
 
 def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: datetime) -> bool:
     """Open a ticket for something first seen in the system, as it was when it was created; False if it stays out."""
-    snapshot = looked.snapshot
-    creator = store.creator_of(link, snapshot.correlation) if snapshot.correlation is not None else None
-    if creator is not None:
+    snapshot, ref = looked.snapshot, f"{link.external_id}:created"
+    mark = creation_mark(link, snapshot.correlation)
+    known = store.ticket_marked(link, {mark or store.mark_for(link, ref)})
+    beside = store.link_beside(link, known) if known is not None else None
+    if beside is not None and mark:
         # Our own creation, told by a webhook before its answer was settled: the link that creates it takes over.
-        store.poke(creator, now)
+        if beside.state == LinkState.DETACHED and not beside.external_id:
+            # It was gone while we looked for it, and here it is.
+            beside.state = LinkState.CREATING
+        beside.due_at = now
+        store.save(beside, "state", "due_at")
         store.delete(link)
         return False
+    if beside is not None and not beside.external_id:
+        # The ticket came back from a copy first, and was to be created where it came from.
+        store.delete(beside)
+        beside = None
+    if known is not None and beside is None:
+        store.tie(link, known, now=now)
+        tie_ticket(link)
+        store.add_finding(link, Finding.TIED, f"{_name(link)} is a copy of this ticket", now=now)
+        return True
     view = {**snapshot.fields, "type": snapshot.type, "key": snapshot.ref.key}
-    if not rules.creates_outbound or not rules.sends(view):
-        link.state, link.version = LinkState.OUT_OF_SCOPE, snapshot.version
+    is_lost = link.is_behind and is_of_portal(store, snapshot.correlation)
+    is_left_over = is_lost and is_follow_up(link, snapshot.correlation)
+    if not rules.creates_outbound or not rules.sends(view) or is_left_over:
+        link.state, link.version, link.is_behind = LinkState.OUT_OF_SCOPE, snapshot.version, False
+        if is_lost:
+            store.add_finding(link, Finding.PERSON, f"{_name(link)} is a copy, and the ticket is not known", now=now)
         return False
     if snapshot.type not in rules.kind_of_type:
         raise RuleGap("type", snapshot.type, "the rules name no kind for this type; add it under types or types_back")
+    if beside is not None:
+        # The same ticket of the system a second time, apart again from the one into which it was merged.
+        ref = f"{ref} beside {beside.external_id}"
+    _open_as_created(store, link, looked, rules, ref, mark if is_lost else "")
+    if is_lost:
+        store.add_finding(link, Finding.TAKEN_BACK, f"the ticket {_name(link)}", now=now)
+    _take_first_words(store, link, looked, rules, now)
+    return True
+
+
+def _name(link: LinkRow) -> str:
+    return link.key or link.external_id
+
+
+def _open_as_created(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, ref: str, lost: str) -> None:
+    """``lost``: the mark of the ticket's first entry, if the portal had it once."""
+    snapshot = looked.snapshot
     first = rewind_snapshot(snapshot, looked.changes or ())
     values: dict[str, Any] = {"kind": rules.kind_of_type[snapshot.type]}
     base: dict[str, Agreement] = {}
@@ -88,13 +145,13 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
             values[rule.hub] = store.as_kept(rule.hub, into_hub(rule, there)) if there not in ("", None) else ""
             base[rule.key] = Agreement(values[rule.hub], there, 1)
     given = {name: value for name, value in values.items() if value not in ("", None)}
-    store.open_ticket(link, given, at=snapshot.created_at, ref=f"{link.external_id}:created")
+    if lost:
+        given.setdefault("title", _name(link))
+    store.open_ticket(link, given, at=snapshot.created_at, ref=ref, mark=lost)
     link.state = LinkState.LINKED
     link.start_seq = link.applied_seq = 1
     link.base = base
     link.repair = _lacking(rules, base, store.hub_fields(link))
-    _take_first_words(store, link, looked, rules, now)
-    return True
 
 
 def _lacking(rules: SyncRules, base: Mapping[str, Agreement], held: Mapping[str, Any]) -> list[str]:
@@ -143,9 +200,11 @@ def _take_changes(store: Store, link: LinkRow, looked: Looked, rules: SyncRules,
     if not changes:
         return
     marks = frozenset(mark for change in changes for mark in marks_of(change))
-    found = set_own_aside(changes, own_writes(store, link, marks))
-    overtaken = find_overtaken(changes, found.ours)
-    mine = {change.id for change in found.ours}
+    past = read_past(store, link, changes, rules) if link.is_behind else None
+    own = own_writes(store, link, marks)
+    found = set_own_aside(changes, (*own, *past.writes) if past else own)
+    overtaken = find_overtaken(changes, [*found.ours, *(one for one in changes if past and is_known(one, past))])
+    mine = {change.id for change in found.ours if past is None or not is_owed(link, change, past, found)}
     said, files = store.paired_comments(link), store.paired_files(link)
     # Before its first log entry the ticket was as it was created, whatever a receipt read later may have shown.
     left = {} if link.change_cursor else rewind_snapshot(looked.snapshot, changes)
@@ -153,17 +212,21 @@ def _take_changes(store: Store, link: LinkRow, looked: Looked, rules: SyncRules,
         if change.id in mine:
             left |= {name: after for name, (_before, after) in change.fields.items()}
         else:
-            held = link.base
-            base = as_we_left_it(held, {name: left.pop(name) for name in change.fields if name in left}, rules)
+            rest = Rest(change)
+            if past is not None:
+                rest = set_known_aside(store, link, change, past, found.matched.get(change.id, ""), rules, now=now)
+            held, foreign = link.base, rest.change
+            base = as_we_left_it(held, {name: left.pop(name) for name in foreign.fields if name in left}, rules)
+            left |= rest.left
             intake = apply(
-                _without_copies(change, said, files),
+                _without_copies(foreign, said, files),
                 base,
                 store.hub_fields(link),
                 pending_for(store, link, rules),
-                rules,
+                deciding_by(Tiebreak.HUB, rules) if "fields" in rest.lost else rules,
                 overtaken=overtaken.get(change.id, frozenset()),
             )
-            _record(store, link, intake, looked, now)
+            _record(store, link, narrowed(intake, rest.lost, rules), looked, now, rest)
         link.change_cursor = change.id
     store.mark_seen(link, found.spent, now - SEEN_AFTER)
 
@@ -215,20 +278,29 @@ def _take_state(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, n
     _compare(store, link, looked, rules, now)
     carried = [said.correlation for said in snapshot.comments] + [file.correlation for file in snapshot.attachments]
     marks = store.marks_among(link, {mark for mark in carried if mark})
-    for change in _as_changes(snapshot, store.paired_comments(link), store.paired_files(link), marks):
-        _record(store, link, apply(change, {}, {}, {}, rules), looked, now)
+    news = _as_changes(snapshot, store.paired_comments(link), store.paired_files(link), marks)
+    past = read_past(store, link, news, rules) if link.is_behind else None
+    for change in news:
+        rest = set_known_aside(store, link, change, past, "", rules, now=now) if past else Rest(change)
+        intake = narrowed(apply(rest.change, {}, {}, {}, rules), rest.lost, rules)
+        _record(store, link, intake, looked, now, rest)
 
 
 # --- Into the journal ---------------------------------------------------------------------------------------------
 
 
-def _record(store: Store, link: LinkRow, intake: Intake, looked: Looked, now: datetime) -> None:
-    """Write one intake to the journal and move the merge base with it, in the caller's transaction."""
+def _record(
+    store: Store, link: LinkRow, intake: Intake, looked: Looked, now: datetime, rest: Rest | None = None
+) -> None:
+    """Write one intake to the journal and move the merge base with it, in the caller's transaction. ``rest``: what is
+    special about its entries."""
+    marks = rest.marks if rest else {}
     at = min(intake.at, now)
     ref = f"{link.external_id}:{intake.change_id}"
     intake, grave = brake_intake(store, link, intake, now=now)
     if intake.values:
-        store.receive(link, intake.values, at=at, ref=f"{ref}:fields", author=intake.author)
+        mark = marks.get("fields", "")
+        store.receive(link, intake.values, at=at, ref=f"{ref}:fields", author=intake.author, mark=mark)
         note(store, link, grave, now=now)
     if intake.agreements:
         agreed = {key: _as_kept(store, key, agreement) for key, agreement in intake.agreements.items()}
@@ -237,11 +309,16 @@ def _record(store: Store, link: LinkRow, intake: Intake, looked: Looked, now: da
         _close_questions(store, link, {key for key, one in intake.agreements.items() if one.seq == OPEN}, now)
     if intake.comment is not None and intake.audience is not None:
         body = intake.comment.body if intake.comment.body.strip() else "(an empty comment)"
-        made = store.comment(link, body, audience=intake.audience, at=at, ref=f"{ref}:comment", author=intake.author)
+        mark = marks.get("comment", "")
+        made = store.comment(
+            link, body, audience=intake.audience, at=at, ref=f"{ref}:comment", author=intake.author, mark=mark
+        )
         if made is not None:
             store.pair_comment(link, made, intake.comment.id)
     if intake.attachment is not None:
-        _record_attachment(store, link, intake.attachment, looked, intake, at)
+        _record_attachment(store, link, intake.attachment, looked, intake, at, marks.get("attachment", ""))
+    if rest and rest.lost:
+        store.add_finding(link, Finding.TAKEN_BACK, f"{' and '.join(sorted(rest.lost))} of {intake.change_id}", now=now)
     for conflict in intake.conflicts:
         _record_conflict(store, link, conflict, now)
 
@@ -263,7 +340,7 @@ def _to_mend(agreed: Mapping[str, Agreement], held: Mapping[str, Any]) -> set[st
 
 
 def _record_attachment(
-    store: Store, link: LinkRow, file: Attachment, looked: Looked, intake: Intake, at: datetime
+    store: Store, link: LinkRow, file: Attachment, looked: Looked, intake: Intake, at: datetime, mark: str
 ) -> None:
     audience = intake.audience or INTERNAL
     ref = f"{link.external_id}:{intake.change_id}:attachment"
@@ -271,7 +348,7 @@ def _record_attachment(
     reason = "is too large to be copied" if file.id in looked.too_large else ""
     if place is not None:
         try:
-            made = store.attach(link, file, place, audience=audience, at=at, ref=ref, author=intake.author)
+            made = store.attach(link, file, place, audience=audience, at=at, ref=ref, author=intake.author, mark=mark)
         except HubRefused as refused:
             reason = f"cannot be kept here ({refused})"
         else:
@@ -280,7 +357,7 @@ def _record_attachment(
     if reason:
         # An explicit placeholder: a file that does not cross must not vanish without a word.
         body = f"**{file.file_name}** ({file.size} bytes) {reason}; it stays in {link.connection.name}."
-        made = store.comment(link, body, audience=audience, at=at, ref=ref, author=intake.author)
+        made = store.comment(link, body, audience=audience, at=at, ref=ref, author=intake.author, mark=mark)
         if made is not None:
             # It stands for the file: the system that has the file does not get it.
             store.pair_comment(link, made, file.id)
@@ -300,6 +377,8 @@ def _record_conflict(store: Store, link: LinkRow, found: Conflict, now: datetime
         _close_questions(store, link, {found.key}, now)
     store.add_conflict(link, found, now=now, is_open=asks)
     field = found.key.split("=", 1)[0]
+    if link.is_behind:
+        store.add_finding(link, Finding.CONFLICT, f"{field} was changed on both sides", now=now)
     lost = found.system_value if found.verdict is Verdict.TO_SYSTEM else found.hub_value
     if asks:
         text = f"{field} was changed here to {found.hub_value!r} and there to {found.system_value!r}"

@@ -23,6 +23,8 @@ class Look:
     known_files: frozenset[str]
     takes_files: bool
     largest_file: int
+    takes_marked: bool = False
+    """Files that carry a mark of ours as well: the portal may have lost them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from .connection import Connection, ConnectionPulse
 from .health import PulseSample
 from .link import Conflict, Exchange, Intent, Notice, Pairing, TicketLink
 from .operating import LaneAct, LaneCharge
+from .restoring import Divergence, Restoration
 from .rules import RulesVersion
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Conflict",
     "Connection",
     "ConnectionPulse",
+    "Divergence",
     "Exchange",
     "GraveAct",
     "GraveCount",
@@ -24,6 +26,7 @@ __all__ = [
     "Notice",
     "Pairing",
     "PulseSample",
+    "Restoration",
     "RulesVersion",
     "TicketLink",
 ]

@@ -67,6 +67,9 @@ class ConnectionPulse(models.Model):
     cursor = models.TextField(blank=True)
     poll_due_at = models.DateTimeField(null=True)
     polled_at = models.DateTimeField(null=True)
+    behind_until = models.DateTimeField(
+        null=True, help_text="Until then the system may tell of changes older than the restored database knows."
+    )
     linked_until = models.DateTimeField(null=True, help_text="Tickets touched before then were offered to the rules.")
     failures = models.PositiveIntegerField(default=0, help_text="Failures in a row that count against the system.")
     resting_until = models.DateTimeField(null=True, help_text="The breaker is open until then; one probe follows.")

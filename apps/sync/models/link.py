@@ -58,6 +58,8 @@ class TicketLink(models.Model):
     last_failure = models.TextField(blank=True)
     claimed_by = models.CharField(max_length=40, blank=True)
     claimed_until = models.DateTimeField(null=True)
+    is_behind = models.BooleanField(default=False, help_text="Not read since the database was put back.")
+    looked_for = models.CharField(max_length=40, blank=True, help_text="The write last looked for and not found.")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -1,6 +1,7 @@
 """Reading connections, lanes and what is told about them, always as far as one viewer may see."""
 
 from .braking import Listed, acts_behind, answers_to, brakes, brakes_in_force, parties_answered_by, told_acts
+from .restoring import Progress, divergences, progress_of, restorations
 from .rows import (
     HELD,
     calls_in_last_hour,
@@ -40,6 +41,7 @@ __all__ = [
     "Cause",
     "Group",
     "Listed",
+    "Progress",
     "Waiting",
     "Why",
     "acts_behind",
@@ -52,6 +54,7 @@ __all__ = [
     "calls_of",
     "cause_of",
     "connections",
+    "divergences",
     "exchanges_of",
     "groups_of",
     "held_by_connection",
@@ -64,6 +67,8 @@ __all__ = [
     "open_conflicts",
     "parties_answered_by",
     "people_for",
+    "progress_of",
+    "restorations",
     "rules_number_of",
     "rules_of",
     "samples_of",

@@ -152,7 +152,9 @@ async def _look(connector: Connector, work: Look) -> Looked:
     wanted = [
         attachment
         for attachment in there.values()
-        if work.takes_files and attachment.id not in work.known_files and attachment.correlation is None
+        if work.takes_files
+        and attachment.id not in work.known_files
+        and (attachment.correlation is None or work.takes_marked)
     ]
     files: dict[str, Path] = {}
     too_large: set[str] = set()

@@ -15,7 +15,6 @@ from apps.tickets.services import receive_changes
 
 from ..bases import as_value
 from ..engine.merge import Agreement, Verdict
-from ..engine.plan import correlation_of
 from ..engine.rules import into_hub
 from ..engine.settle import agree_to_differ
 from ..models import Conflict, Intent, LaneAct, TicketLink
@@ -71,7 +70,6 @@ def skip_entry(*, link: TicketLink, actor: Actor, at: datetime, reason: str) -> 
         link=held,
         seq=held.applied_seq,
         slot="skipped",
-        correlation=correlation_of(str(held.pk), held.applied_seq, "skipped"),
         state=Intent.State.WITHHELD,
         note=f"{actor.name}: {reason}",
         created_at=at,

@@ -26,7 +26,6 @@ from ..bases import as_value
 from ..connectors.catalog import CONNECTORS
 from ..engine.braking import CAUSE
 from ..engine.merge import NEVER, Agreement
-from ..engine.plan import correlation_of
 from ..engine.rules import RuleGap, SyncRules, into_system
 from ..engine.settle import agree_to_differ
 from ..models import Connection, Intent, LaneAct, LaneCharge, TicketLink
@@ -237,7 +236,6 @@ def _free(link: TicketLink, field: str, actor: Actor, at: datetime) -> None:
         link=link,
         seq=seq,
         slot=slot,
-        correlation=correlation_of(str(link.pk), seq, slot),
         state=Intent.State.WITHHELD,
         note=f"{actor.name}: {told}",
         is_seen=True,

@@ -171,7 +171,7 @@ def keep_exchanges(connection: Connection, calls: Sequence[Call]) -> None:
     except IntegrityError:
         # A link that was but a sighting of our own creation is gone by now; what was said stays.
         for row in rows:
-            row.link_id = row.intent_id = None
+            row.pk = row.link_id = row.intent_id = None
         Exchange.objects.bulk_create(rows)
 
 

@@ -1,11 +1,13 @@
 """Drills: a system that is down for a day under load, and rings of systems in which nothing may go round."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import moves, people
+from ..engine.ports import LinkState
+from . import moves, people, restoring
 from .braking import play
 from .faults import SYSTEMS, Coverage
 from .invariants import Broken
@@ -22,6 +24,8 @@ class Outcome:
 
     name: str
     seed: str
+    points: int = 50
+    """How often the drill on restores puts a database back."""
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken: str = ""
 
@@ -38,9 +42,9 @@ class Outcome:
         return "\n".join([f"drill {self.name}, seed {self.seed}", *lines, self.broken or "passed"])
 
 
-def drill(name: str, seed: str) -> Outcome:
+def drill(name: str, seed: str, points: int = 50) -> Outcome:
     """Play one drill."""
-    outcome = Outcome(name, seed)
+    outcome = Outcome(name, seed, points)
     try:
         DRILLS[name](outcome)
     except Broken as broken:
@@ -136,8 +140,28 @@ def _rings(outcome: Outcome) -> None:
         }
 
 
+def _restore(outcome: Outcome) -> None:
+    """Worlds in which the database is put back to an earlier moment once; half of them without any other fault."""
+    found: Counter[str] = Counter()
+    for point in range(outcome.points):
+        seed = f"{outcome.seed}/restore/{point}"
+        world = World(seed, Coverage(), is_plain=point % 2 == 0)
+        try:
+            copies = restoring.live_through(world, seed)
+            rest(world)
+            restoring.agree_on_copies(world, copies)
+        except Broken as broken:
+            raise Broken(broken.number, broken.kind, f"{broken.text} (point {point})") from broken
+        found.update(kind for kind, *_rest in world.store.findings)
+        found["links still behind"] += sum(
+            link.is_behind and link.state != LinkState.DETACHED for link in world.store.links.values()
+        )
+    outcome.parts[f"{outcome.points} restores (F57)"] = dict(sorted(found.items()))
+
+
 DRILLS: dict[str, Callable[[Outcome], None]] = {
     "brake": lambda outcome: play(outcome, _let_run),
     "outage": _outage,
+    "restore": _restore,
     "rings": _rings,
 }

@@ -1,6 +1,7 @@
 """The hub in memory: tickets, their journals, comments and files."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,33 @@ class MemoryHub(Memory):
         part = journal[seq:] if most is None else journal[seq : seq + most]
         return [entry.read_by(link.connection.owner, paired) for entry in part]
 
+    # --- What was once known ------------------------------------------------------------------------------------------
+
+    portal_part = "51a0"
+
+    def mark_for(self, link: LinkRow, ref: str) -> str:
+        return self._mark(link.connection.pk, ref)
+
+    def _mark(self, origin: str, ref: str) -> str:
+        place = f"{origin}/{ref}" if ref else f"here/{self._number()}"
+        return self.portal_part + hashlib.sha256(place.encode()).hexdigest()[:16]
+
+    def _number(self) -> int:
+        raise NotImplementedError
+
+    def entries_marked(self, link: LinkRow, marks: Collection[str]) -> Mapping[str, HubEvent]:
+        journal, paired = self.tickets[link.ticket_id].journal, self.paired[link.pk]
+        return {one.mark: one.read_by(link.connection.owner, paired) for one in journal if one.mark in marks}
+
+    def ticket_marked(self, link: LinkRow, marks: Collection[str]) -> Any | None:
+        return next((one.pk for one in self.tickets.values() if one.marks.keys() & marks), None)
+
+    def tie(self, link: LinkRow, ticket: Any, *, now: datetime) -> None:
+        link.ticket_id = ticket  # type: ignore[misc]
+
+    def is_restored(self, link: LinkRow) -> bool:
+        return self.tickets[link.ticket_id].is_restored
+
     def as_kept(self, field: str, value: Value) -> Any:
         text = "" if value is None else str(value)
         if field in HUB_CHOICES and text not in HUB_CHOICES[field]:
@@ -65,24 +93,32 @@ class MemoryHub(Memory):
 
     # --- Writing for a link -------------------------------------------------------------------------------------------
 
-    def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str) -> None:
+    def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, mark: str = "") -> None:
         kept = {field: self.as_kept(field, value) for field, value in values.items()}
-        ticket = self.add_ticket(self.next_ticket_id(), link.connection.owner, kept, at, (link.connection.pk, ref))
+        source = (link.connection.pk, ref)
+        ticket = self.add_ticket(self.next_ticket_id(), link.connection.owner, kept, at, source, mark)
+        if link.is_behind:
+            self.update(ticket, is_restored=True)
         link.ticket_id = ticket.pk  # type: ignore[misc]
 
     def next_ticket_id(self) -> str:
         raise NotImplementedError
 
-    def receive(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, author: str) -> None:
-        self.change(link.ticket_id, values, at=at, origin=link.connection.pk, ref=ref)
+    def receive(
+        self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, author: str, mark: str = ""
+    ) -> None:
+        self.change(link.ticket_id, values, at=at, origin=link.connection.pk, ref=ref, mark=mark)
 
-    def comment(self, link: LinkRow, body: str, *, audience: str, at: datetime, ref: str, author: str) -> Any | None:
+    def comment(
+        self, link: LinkRow, body: str, *, audience: str, at: datetime, ref: str, author: str, mark: str = ""
+    ) -> Any | None:
         said = Said("", body, author, link.connection.owner, audience)
-        return self.say(link.ticket_id, said, at=at, origin=link.connection.pk, ref=ref)
+        return self.say(link.ticket_id, said, at=at, origin=link.connection.pk, ref=ref, mark=mark)
 
     def attach(
-        self, link: LinkRow, file: Attachment, place: Path, *, audience: str, at: datetime, ref: str, author: str
-    ) -> Any | None:
+        self, link: LinkRow, file: Attachment, place: Path, *, audience: str, at: datetime, ref: str, author: str,
+        mark: str = "",
+    ) -> Any | None:  # fmt: skip
         content = place.read_bytes()
         if not file.file_name.strip():
             raise HubRefused("attachment: the file has no name")
@@ -90,7 +126,7 @@ class MemoryHub(Memory):
             "", file.file_name, author, link.connection.owner, audience, size=len(content), sha256=content.decode()
         )
         kept.content_type = file.content_type
-        return self.say(link.ticket_id, kept, at=at, origin=link.connection.pk, ref=ref)
+        return self.say(link.ticket_id, kept, at=at, origin=link.connection.pk, ref=ref, mark=mark)
 
     def note(self, link: LinkRow, text: str, *, now: datetime) -> None:
         if link.ticket_id is not None:
@@ -99,19 +135,22 @@ class MemoryHub(Memory):
     # --- Writing, by anybody ------------------------------------------------------------------------------------------
 
     def add_ticket(
-        self, pk: str, owner: str, values: Mapping[str, Any], at: datetime, source: tuple[str, str] = (PORTAL, "")
-    ) -> SimulatedTicket:
+        self, pk: str, owner: str, values: Mapping[str, Any], at: datetime, source: tuple[str, str] = (PORTAL, ""),
+        mark: str = "",
+    ) -> SimulatedTicket:  # fmt: skip
         fields = {"title": "", "status": "new", "priority": "medium", "assignee": "", "custom.site": "", **values}
         ticket = SimulatedTicket(pk, owner, fields)
         self.put(self.tickets, pk, ticket)
         opened = {name: (None, value) for name, value in fields.items() if value != ""}
-        self._append(ticket, at, "opened", changes=opened, source=source)
+        self._append(ticket, at, "opened", changes=opened, source=source, mark=mark)
         return ticket
 
-    def change(self, ticket_id: str, values: Mapping[str, Any], *, at: datetime, origin: str, ref: str = "") -> bool:
+    def change(
+        self, ticket_id: str, values: Mapping[str, Any], *, at: datetime, origin: str, ref: str = "", mark: str = ""
+    ) -> bool:
         """Append one entry with from and to of each field that differs; False when nothing does, or it is known."""
         ticket = self.tickets[ticket_id]
-        if ref and (origin, ref) in ticket.refs:
+        if ref and self._is_known(ticket, origin, ref, mark):
             return False
         kept = {name: self.as_kept(name, value) for name, value in values.items()}
         before = ticket.fields
@@ -119,18 +158,23 @@ class MemoryHub(Memory):
         if not changes:
             return False
         self.update(ticket, fields={**before, **kept})
-        self._append(ticket, at, "changed", changes=changes, source=(origin, ref))
+        self._append(ticket, at, "changed", changes=changes, source=(origin, ref), mark=mark)
         return True
 
-    def say(self, ticket_id: str, said: Said, *, at: datetime, origin: str, ref: str = "") -> str | None:
+    def say(
+        self, ticket_id: str, said: Said, *, at: datetime, origin: str, ref: str = "", mark: str = ""
+    ) -> str | None:
         """Add a comment or file, unless it is known."""
         ticket = self.tickets[ticket_id]
-        if ref and (origin, ref) in ticket.refs:
+        if ref and self._is_known(ticket, origin, ref, mark):
             return None
         said.id = f"{ticket_id}.{ticket.last_seq + 1}"
         self.put(self.said, said.id, said)
-        self._append(ticket, at, "said", said=said, source=(origin, ref))
+        self._append(ticket, at, "said", said=said, source=(origin, ref), mark=mark)
         return said.id
+
+    def _is_known(self, ticket: SimulatedTicket, origin: str, ref: str, mark: str) -> bool:
+        return (origin, ref) in ticket.refs or (mark or self._mark(origin, ref)) in ticket.marks
 
     def _append(
         self,
@@ -142,14 +186,19 @@ class MemoryHub(Memory):
         said: Said | None = None,
         text: str = "",
         source: tuple[str, str] = (PORTAL, ""),
+        mark: str = "",
     ) -> None:
         seq = ticket.last_seq + 1
         entry = Entry(seq, at, changes or {}, *source, kind, said, text)
+        entry.mark = mark or self._mark(*source)
         if said is None:
             by_hand = source[0] == PORTAL
-            entry.event = HubEvent(seq, at, entry.changes, is_opening=kind == "opened", is_by_hand=by_hand)
+            entry.event = HubEvent(
+                seq, at, entry.changes, is_opening=kind == "opened", is_by_hand=by_hand, mark=entry.mark
+            )
         self.update(ticket, last_seq=seq)
         self.grow(ticket.journal, entry)
+        self.put(ticket.marks, entry.mark, seq)
         if source[1]:
             self.put(ticket.refs, source, seq)
         if self.watch is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..engine.merge import NEVER
-from ..engine.plan import correlation_of
+from ..engine.plan import correlation_of, entry_of
 from ..engine.ports import IntentState, LinkState
 from ..engine.rules import ELLIPSIS, RuleGap, into_system
 from ..engine.snapshot import Visibility
@@ -85,6 +85,8 @@ class AcceptedBeforeTheCursor(Invariant):
         """Made by us, or left behind for a follow-up or another ticket it was merged into."""
         store = self.world.store
         if correlation is not None and any(one.correlation == correlation for one in store.intents.values()):
+            return True
+        if any(entry_of(correlation) in one.marks for one in store.tickets.values()):
             return True
         links = store.links_of[connection.pk].values()
         return any(former["id"] == ticket_id for link in links for former in link.former)
@@ -183,9 +185,9 @@ class NothingEndsInSilence(Invariant):
         store, said = self.world.store, entry.said
         if said is not None:
             slot = "comment" if said.size is None else "attachment"
-            mark = correlation_of(link.pk, entry.seq, slot)
+            mark = correlation_of(entry.mark, slot, link.connection.pk)
             # A file that is too large for the system crosses as a comment about it.
-            aside = correlation_of(link.pk, entry.seq, "comment")
+            aside = correlation_of(entry.mark, "comment", link.connection.pk)
             return said.id in store.paired[link.pk] or bool(self.world.watch.effects.keys() & {mark, aside})
         rules = link.connection.rules
         return all(
@@ -362,6 +364,12 @@ class Watch:
             for hook in ("wrote", "journaled", "saved", "cursor_kept")
         }
         self.made = {type(one): one for one in made}
+
+    def also(self, one: Invariant) -> None:
+        """Ask one more invariant from now on."""
+        for hook, asked in self._of.items():
+            if hook in type(one).__dict__:
+                asked.append(getattr(one, hook))
 
     def took(self, system: "SimulatedSystem", effect: "Effect") -> None:
         """A write of ours took effect."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from ..connectors.base import ConnectorError
 from ..engine.linking import offer_ticket
 from ..engine.merge import NEVER, Agreement, Verdict
-from ..engine.plan import correlation_of
 from ..engine.ports import HubRefused, IntentState, LinkState
 from ..engine.rules import RuleGap, into_hub
 from ..engine.snapshot import Value, Visibility
@@ -247,7 +246,7 @@ def skip(world: "World", link: SimulatedLink) -> bool:
         store.update(link, applied_seq=seq, base=base, delivery_hold=None, attempts=0, due_at=now)
         store.close_open_intents(link, "skipped", now)
         store.add_intent(
-            link, seq=seq, slot="skipped", correlation=correlation_of(link.pk, seq, "skipped"),
+            link, seq=seq, slot="skipped", correlation="",
             state=IntentState.WITHHELD, now=now,
         )  # fmt: skip
         store.note(link, f"Entry {seq} was left out.", now=now)

@@ -27,6 +27,7 @@ class Pulse(Row):
 
     cursor: str | None = None
     poll_due_at: datetime | None = None
+    behind_until: datetime | None = None
     failures: int = 0
     resting_until: datetime | None = None
     limited_until: datetime | None = None
@@ -82,6 +83,8 @@ class SimulatedLink(Row):
     last_failure: str = ""
     claimed_by: str = ""
     claimed_until: datetime | None = None
+    is_behind: bool = False
+    looked_for: str = ""
 
     @property
     def ticket(self) -> str | None:
@@ -157,6 +160,7 @@ class Entry:
     said: Said | None = None
     text: str = ""
     event: HubEvent | None = None
+    mark: str = ""
 
     def read_by(self, reader: str, paired: Iterable[str]) -> HubEvent:
         if self.event is not None:
@@ -168,7 +172,7 @@ class Entry:
             comment = HubComment(said.id, said.body, said.author, said.organization, audience, said.id in paired)
         else:
             file = HubAttachment(said.id, said.body, said.content_type, said.size, audience, said.id in paired)
-        return HubEvent(self.seq, self.at, {}, comment=comment, attachment=file)
+        return HubEvent(self.seq, self.at, {}, comment=comment, attachment=file, mark=self.mark)
 
 
 @dataclass(eq=False)
@@ -181,6 +185,8 @@ class SimulatedTicket(Row):
     last_seq: int = 0
     journal: list[Entry] = field(default_factory=list)
     refs: dict[tuple[str, str], int] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
+    is_restored: bool = False
 
 
 NEW_STATES = (LinkState.SIGHTED, LinkState.CREATING)

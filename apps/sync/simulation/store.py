@@ -8,7 +8,7 @@ from ..engine.claims import CLAIM_SECONDS
 from ..engine.deciding import CREATIONS
 from ..engine.merge import MergeBase
 from ..engine.plan import Conflict
-from ..engine.ports import DELIVERS, IntentState, LinkRow, LinkState, Manners, Parties
+from ..engine.ports import DELIVERS, Finding, IntentState, LinkRow, LinkState, Manners, Parties
 from ..engine.recovery import OPENS_AFTER, PROBE_FIRST, PROBE_LONGEST, backoff
 from ..engine.rules import SyncRules
 from ..engine.snapshot import ExternalRef, Fields, NoticeHint
@@ -36,6 +36,7 @@ class MemoryStore(MemoryBrakes):
         self.conflicts: dict[int, SimulatedConflict] = {}
         self.asked: dict[str, dict[int, SimulatedConflict]] = {}
         self.notices: dict[tuple[str, str], datetime] = {}
+        self.findings: list[tuple[Finding, str, str, str]] = []
         self.hears: Any = None
         """Who is told of saved links and kept cursors."""
         self._numbers = 0
@@ -64,6 +65,7 @@ class MemoryStore(MemoryBrakes):
                 link.delivery_hold is None
                 and link.state in DELIVERS
                 and link.ticket_id is not None
+                and not (link.is_behind and link.external_id)
                 and (self.tickets[link.ticket_id].last_seq > link.applied_seq or bool(link.repair))
             )
             if looks or owes or (link.pk in self.open and link.state != LinkState.DETACHED):
@@ -138,10 +140,6 @@ class MemoryStore(MemoryBrakes):
     def exists(self, link: LinkRow) -> bool:
         return link.pk in self.links
 
-    def poke(self, link_id: Any, now: datetime) -> None:
-        if link_id in self.links:
-            self.update(self.links[link_id], due_at=now)
-
     def of_external(self, connection: SimulatedConnection, ids: Collection[str]) -> Mapping[str, LinkRow]:
         found = {}
         for external_id in ids:
@@ -155,6 +153,7 @@ class MemoryStore(MemoryBrakes):
             return None
         seq = self.tickets[ticket_id].last_seq
         link = SimulatedLink(f"L{self._number()}", connection, ticket_id, LinkState.CREATING, now, now, start_seq=seq)
+        link.is_behind = self.tickets[ticket_id].is_restored
         with self.atomic():
             self._add(link)
         return link.copy()
@@ -177,6 +176,7 @@ class MemoryStore(MemoryBrakes):
             return False
         link = SimulatedLink(f"L{self._number()}", connection, None, LinkState.SIGHTED, due_at, now)
         link.external_id, link.key, link.url, link.look_wanted = ref.id, ref.key, ref.url, 1
+        link.is_behind = connection.pulse.behind_until is not None
         with self.atomic():
             self._add(link)
         return True
@@ -264,13 +264,12 @@ class MemoryStore(MemoryBrakes):
             self.update(self.intents[pk], state=IntentState.ABSENT, settled_at=now, note=note)
             self.drop(self.open, link.pk)
 
-    def creator_of(self, link: LinkRow, correlation: str) -> Any | None:
-        for other in self.links_of[link.connection.pk].values():
-            if other.pk != link.pk:
-                for pk in self.marks.get((other.pk, correlation), ()):
-                    if self.intents[pk].slot in ("create", "follow-up"):
-                        return other.pk
-        return None
+    def link_beside(self, link: LinkRow, ticket: Any) -> LinkRow | None:
+        others = self.links_of[link.connection.pk].values()
+        return next((one.copy() for one in others if one.pk != link.pk and one.ticket_id == ticket), None)
+
+    def add_finding(self, link: LinkRow, kind: Finding, text: str, *, now: datetime) -> None:
+        self.grow(self.findings, (kind, link.connection.pk, link.pk, text))
 
     # --- Pairings and conflicts ---------------------------------------------------------------------------------------
 
@@ -337,6 +336,15 @@ class MemoryStore(MemoryBrakes):
         self.update(connection.pulse, cursor=cursor)
         if self.hears is not None:
             self.hears.cursor_kept(connection, cursor)
+
+    def is_catching_up(self, connection: SimulatedConnection) -> bool:
+        unread = (one.is_behind and one.state == LinkState.SIGHTED for one in self.links_of[connection.pk].values())
+        return connection.pulse.behind_until is not None or any(unread)
+
+    def end_catching_up(self, connection: SimulatedConnection, *, now: datetime) -> None:
+        until = connection.pulse.behind_until
+        if until is not None and until <= now:
+            self.update(connection.pulse, behind_until=None)
 
     def keep_notice(self, connection: SimulatedConnection, hint: NoticeHint, *, now: datetime) -> bool:
         key = (connection.pk, hint.delivery_id)

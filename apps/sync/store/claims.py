@@ -25,6 +25,8 @@ def due_links(now: datetime) -> Q:
     owes = Q(delivery_hold__isnull=True, state__in=DELIVERS) & (
         Q(ticket__last_seq__gt=F("applied_seq")) | ~Q(repair=[])
     )
+    # What its system got before the database was put back is not known until the ticket was read.
+    owes &= Q(is_behind=False) | Q(external_id="")
     # What a ticket that is gone owes an answer for can only be found out once it is seen again.
     unsettled = Q(Exists(Intent.objects.filter(link=OuterRef("pk"), state=Intent.State.OPEN))) & ~Q(
         state=TicketLink.State.DETACHED

@@ -1,6 +1,6 @@
 """The hub's side of a link as rows: its ticket's fields, journal, comments and files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from apps.tickets import services as tickets
 from apps.tickets.actor import PORTAL, Actor, Source
 from apps.tickets.models import Attachment, Comment, Ticket, TicketEvent
 from apps.tickets.selectors import read_fields
-from apps.tickets.services import AttachmentNotUsable, CommentNotUsable, FieldNotUsable, File
+from apps.tickets.services import AttachmentNotUsable, CommentNotUsable, FieldNotUsable, File, NotInThisEcosystem
 from apps.tickets.services.changing import check_value
 from apps.tickets.services.journal import lock
+from apps.tickets.services.marks import mark_for, portal_part
 from apps.tickets.storage import place_of
 from apps.tickets.vocabulary import Audience, EventKind
 
@@ -77,6 +78,35 @@ class HubRows:
             paired = dict.fromkeys(key for pair in pairs for key in pair)
         return [_as_hub_event(event, link.connection.organization, paired) for event in events]
 
+    # --- What was once known ------------------------------------------------------------------------------------------
+
+    @property
+    def portal_part(self) -> str:
+        return portal_part()
+
+    def mark_for(self, link: TicketLink, ref: str) -> str:
+        return mark_for(_source(link, ref))
+
+    def entries_marked(self, link: TicketLink, marks: Collection[str]) -> Mapping[str, HubEvent]:
+        rows = TicketEvent.objects.filter(ticket=link.ticket_id, mark__in=marks).select_related(
+            "comment__organization", "attachment"
+        )
+        return {event.mark: _as_hub_event(event, link.connection.organization, {}) for event in rows}
+
+    def ticket_marked(self, link: TicketLink, marks: Collection[str]) -> Ticket | None:
+        return Ticket.objects.filter(events__mark__in=marks).order_by("created_at").first()
+
+    def tie(self, link: TicketLink, ticket: Ticket, *, now: datetime) -> None:
+        try:
+            tickets.rejoin(ticket=ticket, actor=actor_of(link), at=now)
+        except NotInThisEcosystem as refused:
+            raise HubRefused(str(refused)) from refused
+        link.ticket = lock(ticket)
+
+    def is_restored(self, link: TicketLink) -> bool:
+        assert link.ticket is not None
+        return link.ticket.is_restored
+
     def as_kept(self, field: str, value: Value) -> Any:
         try:
             return check_value(field, value)
@@ -92,23 +122,31 @@ class HubRows:
 
     # --- Writing ------------------------------------------------------------------------------------------------------
 
-    def open_ticket(self, link: TicketLink, values: Mapping[str, Any], *, at: datetime, ref: str) -> None:
-        source = _source(link, ref)
+    def open_ticket(
+        self, link: TicketLink, values: Mapping[str, Any], *, at: datetime, ref: str, mark: str = ""
+    ) -> None:
+        source = _source(link, ref, mark=mark)
         try:
             link.ticket = tickets.open_ticket(values=values, actor=actor_of(link), at=at, source=source)
         except FieldNotUsable as refused:
             raise HubRefused(str(refused)) from refused
+        if link.is_behind:
+            link.ticket.is_restored = True
+            link.ticket.save(update_fields=["is_restored"])
 
-    def receive(self, link: TicketLink, values: Mapping[str, Any], *, at: datetime, ref: str, author: str) -> None:
+    def receive(
+        self, link: TicketLink, values: Mapping[str, Any], *, at: datetime, ref: str, author: str, mark: str = ""
+    ) -> None:
         assert link.ticket is not None
+        source = _source(link, ref, author, mark)
         try:
-            tickets.receive_changes(
-                ticket=link.ticket, values=values, actor=actor_of(link), at=at, source=_source(link, ref, author)
-            )
+            tickets.receive_changes(ticket=link.ticket, values=values, actor=actor_of(link), at=at, source=source)
         except FieldNotUsable as refused:
             raise HubRefused(str(refused)) from refused
 
-    def comment(self, link: TicketLink, body: str, *, audience: str, at: datetime, ref: str, author: str) -> Any | None:
+    def comment(
+        self, link: TicketLink, body: str, *, audience: str, at: datetime, ref: str, author: str, mark: str = ""
+    ) -> Any | None:
         assert link.ticket is not None
         try:
             made = tickets.comment(
@@ -117,7 +155,7 @@ class HubRows:
                 audience=audience,
                 actor=actor_of(link),
                 at=at,
-                source=_source(link, ref, author),
+                source=_source(link, ref, author, mark),
             )
         except CommentNotUsable as refused:
             raise HubRefused(str(refused)) from refused
@@ -133,6 +171,7 @@ class HubRows:
         at: datetime,
         ref: str,
         author: str,
+        mark: str = "",
     ) -> Any | None:
         assert link.ticket is not None
         try:
@@ -143,7 +182,7 @@ class HubRows:
                     audience=audience,
                     actor=actor_of(link),
                     at=at,
-                    source=_source(link, ref, author),
+                    source=_source(link, ref, author, mark),
                 )
         except AttachmentNotUsable as refused:
             raise HubRefused(str(refused)) from refused
@@ -172,8 +211,8 @@ def _parties_of(ticket: Ticket) -> Iterable[str]:
     return ticket.parties.values_list("organization__slug", flat=True)
 
 
-def _source(link: TicketLink, ref: str, author: str = "") -> Source:
-    return Source(str(link.connection_id), ref[:LONGEST_REF], author)
+def _source(link: TicketLink, ref: str, author: str = "", mark: str = "") -> Source:
+    return Source(str(link.connection_id), ref[:LONGEST_REF], author, mark)
 
 
 def _written(link: TicketLink, made: Comment | Attachment | None) -> Any | None:
@@ -213,6 +252,7 @@ def _as_hub_event(event: TicketEvent, reader: Organization, paired: Mapping[Any,
         is_by_hand=event.origin == PORTAL,
         comment=comment,
         attachment=attachment,
+        mark=event.mark,
     )
 
 

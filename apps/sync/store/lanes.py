@@ -15,9 +15,9 @@ from ..connectors.catalog import CONNECTORS
 from ..engine.deciding import CREATIONS
 from ..engine.merge import MergeBase
 from ..engine.plan import Conflict as FoundConflict
-from ..engine.ports import IntentState, Manners, Parties, StoreFailed
+from ..engine.ports import Finding, IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields
-from ..models import Conflict, Connection, Intent, Pairing, TicketLink
+from ..models import Conflict, Connection, Divergence, Intent, Pairing, Restoration, TicketLink
 from ..outages import OUTAGES
 from .ahead import files_ahead, intents_ahead, known_of
 
@@ -51,9 +51,6 @@ class LaneRows:
     def exists(self, link: TicketLink) -> bool:
         return TicketLink.objects.filter(pk=link.pk).exists()
 
-    def poke(self, link_id: Any, now: datetime) -> None:
-        TicketLink.objects.filter(pk=link_id).update(due_at=now)
-
     def of_external(self, connection: Connection, ids: Collection[str]) -> Mapping[str, TicketLink]:
         found = TicketLink.objects.filter(connection=connection, external_id__in=ids)
         return {link.external_id: link for link in found}
@@ -67,6 +64,7 @@ class LaneRows:
                     ticket=fresh,
                     state=TicketLink.State.CREATING,
                     start_seq=fresh.last_seq,
+                    is_behind=fresh.is_restored,
                     due_at=now,
                     created_at=now,
                 )
@@ -87,6 +85,7 @@ class LaneRows:
                     key=ref.key,
                     url=ref.url,
                     look_wanted=1,
+                    is_behind=connection.pulse.behind_until is not None,
                     due_at=due_at,
                     created_at=now,
                 )
@@ -163,9 +162,22 @@ class LaneRows:
         come = Q(correlation__in=marks) | Q(settled_at__lt=before)
         Intent.objects.filter(link=link, is_seen=False).filter(come).update(is_seen=True)
 
-    def creator_of(self, link: TicketLink, correlation: str) -> Any | None:
-        made = Intent.objects.filter(correlation=correlation, slot__in=CREATIONS, link__connection=link.connection)
-        return made.exclude(link=link).order_by("-pk").values_list("link_id", flat=True).first()
+    def link_beside(self, link: TicketLink, ticket: Ticket) -> TicketLink | None:
+        return TicketLink.objects.filter(connection=link.connection, ticket=ticket).exclude(pk=link.pk).first()
+
+    def add_finding(self, link: TicketLink, kind: Finding, text: str, *, now: datetime) -> None:
+        restoration = Restoration.objects.order_by("-at").first()
+        if restoration is None:
+            return
+        Divergence.objects.create(
+            restoration=restoration,
+            connection=link.connection,
+            ticket=link.ticket,
+            key=link.key or link.external_id,
+            kind=kind,
+            text=text[:300],
+            at=now,
+        )
 
     # --- Pairings and conflicts ---------------------------------------------------------------------------------------
 

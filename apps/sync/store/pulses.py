@@ -10,7 +10,7 @@ from apps.foundation import wake
 from ..engine.recovery import rest_after
 from ..engine.rules import SyncRules
 from ..engine.snapshot import NoticeHint
-from ..models import Connection, ConnectionPulse, Notice
+from ..models import Connection, ConnectionPulse, Notice, TicketLink
 from .rules import published_rules
 
 SHOWN = 2000
@@ -57,6 +57,14 @@ class PulseRows:
 
     def keep_cursor(self, connection: Connection, cursor: str, *, now: datetime) -> None:
         _pulse(connection).update(cursor=cursor, polled_at=now)
+
+    def is_catching_up(self, connection: Connection) -> bool:
+        unread = TicketLink.objects.filter(connection=connection, is_behind=True, state=TicketLink.State.SIGHTED)
+        return _pulse(connection).exclude(behind_until=None).exists() or unread.exists()
+
+    def end_catching_up(self, connection: Connection, *, now: datetime) -> None:
+        if connection.pulse.behind_until is not None:
+            _pulse(connection).filter(behind_until__lte=now).update(behind_until=None)
 
     def keep_notice(self, connection: Connection, hint: NoticeHint, *, now: datetime) -> bool:
         try:

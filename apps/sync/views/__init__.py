@@ -8,6 +8,7 @@ from .operating import lane_correct, lanes_hand, lanes_retry, lanes_skip
 from .panels import home_connections, home_lanes, organization_connections, ticket_reach, ticket_systems
 from .picture import connection_picture
 from .reading import connection_list, connection_live, connection_page
+from .restoring import restoration_page
 from .ruling import rules_list, rules_new, rules_publish, rules_try, rules_version
 from .setting import connection_edit, connection_new
 
@@ -42,6 +43,7 @@ __all__ = [
     "notice_secret",
     "organization_connections",
     "pause",
+    "restoration_page",
     "resume",
     "rules_list",
     "rules_new",

@@ -32,6 +32,7 @@ from ..selectors import (
     link_counts,
     notices_of,
     open_conflicts,
+    restorations,
     rules_number_of,
     skipped_of,
 )
@@ -53,7 +54,11 @@ def connection_list(request: HttpRequest) -> HttpResponse:
     """All connections that the reader may see, with their health at a glance."""
     principal = principal_of(request)
     rows = healths(connections(seen_by=principal), seen_by=principal, now=timezone.now())
-    context = {"healths": rows, "may_create": principal.holds(CONNECTION, Level.FULL)}
+    context = {
+        "healths": rows,
+        "may_create": principal.holds(CONNECTION, Level.FULL),
+        "restored": restorations(seen_by=principal).first(),
+    }
     return show(request, "sync/list.html", context, fragment="sync/_list.html")
 
 

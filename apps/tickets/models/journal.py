@@ -29,6 +29,8 @@ class TicketEvent(models.Model):
     ``seq`` counts up by one per ticket and is given under the ticket's row lock. ``at`` is when it happened,
     ``recorded_at`` when we heard of it. ``origin`` is *portal*, or the id of the connection it came in by, and
     ``origin_ref`` that system's own id of the change: the pair is unique, so that one change is one entry (INV-4).
+    ``mark`` names the entry in every system that gets it, and is the same when the same change is taken in again
+    (INV-40).
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -45,6 +47,7 @@ class TicketEvent(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, related_name="+")
     origin = models.CharField(max_length=40, default="portal")
     origin_ref = models.CharField(max_length=200, blank=True)
+    mark = models.CharField(max_length=20, help_text="What its copies in systems are known by, for ever.")
     at = models.DateTimeField()
     recorded_at = models.DateTimeField()
 
@@ -56,6 +59,7 @@ class TicketEvent(models.Model):
             models.UniqueConstraint(
                 fields=["ticket", "origin", "origin_ref"], condition=~Q(origin_ref=""), name="one_event_per_change"
             ),
+            models.UniqueConstraint(fields=["mark", "ticket"], name="one_event_per_mark"),
         ]
 
     def __str__(self) -> str:

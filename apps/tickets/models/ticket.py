@@ -1,3 +1,4 @@
+import hashlib
 import secrets
 import uuid
 
@@ -10,11 +11,24 @@ from apps.ecosystem.models import Organization
 from ..vocabulary import Category, Kind, Priority, Status
 
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+_TICKETS = uuid.UUID("5f0a7c0e-8a0d-4f53-9c55-0d6a3f1f2b77")
 
 
 def make_reference() -> str:
     """A reference, such as T-7KQ2M9XA. Random: a running number would tell each party how much the others have."""
-    return "T-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    return reference_of(secrets.token_hex(8))
+
+
+def reference_of(mark: str) -> str:
+    """The reference of the ticket whose journal begins with ``mark``: taken in again, it keeps its name."""
+    number = int.from_bytes(hashlib.sha256(mark.encode()).digest()[:16])
+    places = [number // len(_ALPHABET) ** place % len(_ALPHABET) for place in range(8)]
+    return "T-" + "".join(_ALPHABET[place] for place in places)
+
+
+def id_of(mark: str) -> uuid.UUID:
+    """The id of that ticket."""
+    return uuid.uuid5(_TICKETS, mark)
 
 
 class Ticket(models.Model):
@@ -51,6 +65,9 @@ class Ticket(models.Model):
     resolved_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     last_seq = models.PositiveIntegerField(default=0, editable=False)
+    is_restored = models.BooleanField(
+        default=False, help_text="Systems may know more of it: the database was put back to an earlier moment."
+    )
 
     class Meta:
         constraints = [

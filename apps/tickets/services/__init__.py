@@ -4,7 +4,7 @@ from .changing import FieldNotUsable, MoveNotAllowed, assess, edit, move, priori
 from .conversation import AttachmentNotUsable, CommentNotUsable, File, attach, comment
 from .journal import note
 from .opening import open_ticket
-from .routing import NotInThisEcosystem, hand_over, share
+from .routing import NotInThisEcosystem, hand_over, rejoin, share
 
 __all__ = [
     "AttachmentNotUsable",
@@ -23,5 +23,6 @@ __all__ = [
     "open_ticket",
     "prioritize",
     "receive_changes",
+    "rejoin",
     "share",
 ]

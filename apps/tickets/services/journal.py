@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.ecosystem.models import Organization
@@ -13,6 +14,7 @@ from apps.foundation import wake
 from ..actor import HERE, Actor, Source
 from ..models import Attachment, Comment, Ticket, TicketEvent
 from ..vocabulary import EventKind
+from .marks import mark_for
 
 
 def lock(ticket: Ticket) -> Ticket:
@@ -22,10 +24,10 @@ def lock(ticket: Ticket) -> Ticket:
 
 def is_known(ticket: Ticket, source: Source) -> bool:
     """Whether this change already stands in the journal (INV-4)."""
-    return (
-        bool(source.ref)
-        and TicketEvent.objects.filter(ticket=ticket, origin=source.origin, origin_ref=source.ref).exists()
-    )
+    if not source.ref:
+        return False
+    is_same = Q(origin=source.origin, origin_ref=source.ref) | Q(mark=mark_for(source))
+    return TicketEvent.objects.filter(is_same, ticket=ticket).exists()
 
 
 def append(
@@ -59,6 +61,7 @@ def append(
         organization=actor.organization,
         origin=source.origin,
         origin_ref=source.ref,
+        mark=mark_for(source),
         at=at,
         recorded_at=timezone.now(),
     )

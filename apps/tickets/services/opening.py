@@ -1,6 +1,7 @@
 """Opening a ticket, from the portal or from a party's own system."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,12 @@ from apps.ecosystem.selectors import integrator_of
 
 from ..actor import HERE, Actor, Source
 from ..models import Ticket, TicketParty
+from ..models.ticket import id_of, reference_of
 from ..selectors import CUSTOM, priority_for, read_fields, representative_of
 from ..vocabulary import EventKind, Status
 from .changing import FieldNotUsable, check_value, stamp_status
 from .journal import append
+from .marks import mark_for
 from .routing import follow_route
 
 
@@ -33,7 +36,8 @@ def open_ticket(
     wanted = {field: check_value(field, value) for field, value in values.items()}
     if not wanted.get("title"):
         raise FieldNotUsable("title: a ticket needs a title")
-    ticket = _make(wanted, actor, at, follows)
+    source = replace(source, mark=mark_for(source))
+    ticket = _make(wanted, actor, at, follows, source.mark)
     opened = {field: (None, value) for field, value in read_fields(ticket).items() if value not in ("", None)}
     append(ticket, EventKind.OPENED, actor=actor, at=at, source=source, changes=opened)
     TicketParty.objects.bulk_create(
@@ -44,7 +48,7 @@ def open_ticket(
     return ticket
 
 
-def _make(wanted: Mapping[str, Any], actor: Actor, at: datetime, follows: Ticket | None) -> Ticket:
+def _make(wanted: Mapping[str, Any], actor: Actor, at: datetime, follows: Ticket | None, mark: str) -> Ticket:
     customer = actor.organization.customer or actor.organization
     plain = {field: value for field, value in wanted.items() if not field.startswith(CUSTOM)}
     if "priority" in plain and not {"impact", "urgency"} & set(plain):
@@ -52,6 +56,8 @@ def _make(wanted: Mapping[str, Any], actor: Actor, at: datetime, follows: Ticket
     impact, urgency = plain.setdefault("impact", 3), plain.setdefault("urgency", 3)
     plain["priority"] = priority_for(customer.pk, impact=impact, urgency=urgency)
     ticket = Ticket(
+        id=id_of(mark),
+        reference=reference_of(mark),
         customer=customer,
         opened_by=actor.organization,
         held_by=actor.organization,

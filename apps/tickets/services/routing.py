@@ -42,6 +42,16 @@ def share(*, ticket: Ticket, organization: Organization, actor: Actor, at: datet
 
 
 @transaction.atomic
+def rejoin(*, ticket: Ticket, actor: Actor, at: datetime) -> TicketEvent | None:
+    """Let the actor's organization take part again, which once did: its system has a copy that only we can have made,
+    and the journal lost the entry. Parties never leave, so nobody decided otherwise. None if it takes part."""
+    locked = lock(ticket)
+    if not add_party(locked, actor.organization, at=at):
+        return None
+    return append(locked, EventKind.SHARED, actor=actor, at=at, source=HERE, party=actor.organization)
+
+
+@transaction.atomic
 def hand_over(
     *, ticket: Ticket, organization: Organization, actor: Actor, at: datetime, reason: str = ""
 ) -> TicketEvent | None:

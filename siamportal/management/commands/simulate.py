@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.sync.simulation.drills import DRILLS, drill
+from apps.sync.simulation.drills import DRILLS, Outcome, drill
 from apps.sync.simulation.faults import CATALOG
 from apps.sync.simulation.running import COUNTS, Verdict, as_plain, run
 from apps.sync.simulation.shrinking import SECONDS, shrink, tell
@@ -28,13 +28,14 @@ class Command(BaseCommand):
         parser.add_argument("--seed", default="", help="The seed; a fresh one unless said. Same seed, same trace.")
         parser.add_argument("--json", action="store_true", help="Print the verdict as JSON and nothing else.")
         parser.add_argument("--drill", choices=sorted(DRILLS), help="Play one drill instead.")
+        parser.add_argument("--points", type=int, default=50, help="Restores of the drill restore; 50 unless said.")
         parser.add_argument("--shrink-seconds", type=float, default=SECONDS, help="Time for making a story short.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         logging.getLogger("apps.sync.engine").setLevel(logging.CRITICAL)
         seed = options["seed"] or secrets.token_hex(4)
         if options["drill"]:
-            self._drill(options["drill"], seed, as_json=options["json"])
+            self._drill(drill(options["drill"], seed, options["points"]), as_json=options["json"])
             return
         progress = (lambda _verdict: None) if options["json"] else self._progress
         verdict = run(seed, options["moves"], progress=progress)
@@ -80,8 +81,7 @@ class Command(BaseCommand):
             cells = ", ".join(f"{one} {verdict.coverage.hits[fault.number, one, system]}" for one in fault.operations)
             self.stdout.write(f"F{fault.number:<3}{fault.name:<32}{system:<14}{cells}")
 
-    def _drill(self, name: str, seed: str, *, as_json: bool) -> None:
-        outcome = drill(name, seed)
+    def _drill(self, outcome: Outcome, *, as_json: bool) -> None:
         self.stdout.write(json.dumps(outcome.as_plain(), indent=1) if as_json else outcome.as_text())
         if not outcome.is_passed:
             raise SystemExit(1)

@@ -212,7 +212,7 @@ class Portal:
             event, delivery = planned
             done = {attempt.correlation for attempt in lane.attempts if attempt.state == "applied"}
             for step in delivery.steps:
-                if correlation_of(lane.owner, event.seq, slot_of(step)) not in done:
+                if correlation_of(event.mark, slot_of(step)) not in done:
                     return self.intend(lane, event.seq, step, slot_of(step))
             self.pass_over(lane, event.seq, delivery)
         return self._mend(lane)
@@ -258,7 +258,7 @@ class Portal:
             seq,
             slot,
             step,
-            correlation_of(lane.owner, seq, slot),
+            correlation_of(self._mark(lane, seq), slot),
             step.fields if writes else {},
             step.agreements if writes else {},
         )
@@ -274,7 +274,11 @@ class Portal:
             paired = said.id in lane.paired_here
             audience = said.audience_for(lane.owner)
             comment = HubComment(said.id, said.body, said.author, said.organization, audience, paired)
-        return HubEvent(entry.seq, entry.at, entry.changes, is_opening=entry.seq == 1, comment=comment)
+        mark = self._mark(lane, entry.seq)
+        return HubEvent(entry.seq, entry.at, entry.changes, is_opening=entry.seq == 1, comment=comment, mark=mark)
+
+    def _mark(self, lane: Lane, seq: int) -> str:
+        return f"{lane.owner}/{seq}"
 
     # --- Phase two: call ----------------------------------------------------------------------------------------------
 

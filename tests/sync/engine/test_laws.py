@@ -1,5 +1,6 @@
 """The engine's laws, one function at a time: merging, taking in, delivering, settling."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from apps.sync.engine import deliver, intake, merge, recovery, settle
 from apps.sync.engine.deliver import HubEvent
 from apps.sync.engine.intake import OwnWrite, Pending
 from apps.sync.engine.merge import NEVER, OPEN, Agreement, Verdict, judge
-from apps.sync.engine.plan import CreateRemote, UpdateRemote, correlation_of
+from apps.sync.engine.plan import CreateRemote, UpdateRemote, correlation_of, entry_of
 from apps.sync.engine.rules import (
     ELLIPSIS,
     FieldRule,
@@ -262,13 +263,18 @@ def test_a_creation_agrees_on_every_field_even_on_empty_ones(fields: dict[str, V
 
 
 @law()
-@given(link=st.text(min_size=1), seq=st.integers(0, 99), slot=st.sampled_from(["create", "update", "comment title"]))
-def test_a_mark_is_the_same_whenever_it_is_made(link: str, seq: int, slot: str) -> None:
+@given(
+    entry=st.text("0123456789abcdef", min_size=20, max_size=20),
+    slot=st.sampled_from(["create", "update", "comment", "attachment", "follow-up", "comment title"]),
+    place=st.text(max_size=40),
+)
+def test_a_mark_names_its_entry_whenever_it_is_made(entry: str, slot: str, place: str) -> None:
     """So that a database put back to an earlier moment knows what to look for (INV-40), and short enough for all."""
-    mark = correlation_of(link, seq, slot)
-    assert mark == correlation_of(link, seq, slot)
-    assert len(mark) <= 40
-    assert mark not in (correlation_of(link, seq + 1, slot), correlation_of(link, seq, slot + "!"))
+    mark = correlation_of(entry, slot, place)
+    assert mark == correlation_of(entry, slot, place)
+    assert entry_of(mark) == entry
+    assert re.fullmatch(r"siam-[0-9a-f]{6,35}", mark)
+    assert mark not in (correlation_of(entry, slot + "!", place), correlation_of(entry, slot, place + "!"))
 
 
 # --- Long texts -------------------------------------------------------------------------------------------------------
