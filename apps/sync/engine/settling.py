@@ -252,6 +252,9 @@ def _follow_up_failure(
     if action is Action.WAIT and failure.is_connection_wide:
         store.wait_until(link.connection, link.due_at, failure.detail, now=now)
         link.attempts -= 1
+    elif action is Action.WAIT:
+        # Waiting for one's turn brings no lane nearer to being given up.
+        link.attempts = max(1, link.attempts - 1)
     elif action is Action.LOOK:
         link.look_wanted += 1
     elif action is Action.PAUSE_CONNECTION:
