@@ -57,6 +57,16 @@ def take(buckets: Sequence[Bucket], now: datetime, *, want: int, leave: int = 0)
     return taken, [full + taken * limit.interval for (limit, _), full in zip(buckets, fulls, strict=True)]
 
 
+def give_back(buckets: Sequence[Bucket], now: datetime, *, calls: int, held: timedelta) -> list[datetime]:
+    """When each bucket is full after ``calls`` that were taken ``held`` ago and will never be made.
+
+    Less what came back by itself meanwhile: the bucket may have been full for a while, had they not been taken.
+    """
+    return [
+        max(now, _read((limit, full), now) - max(timedelta(), calls * limit.interval - held)) for limit, full in buckets
+    ]
+
+
 def release_at(buckets: Sequence[Bucket], now: datetime, *, want: int) -> datetime:
     """When ``want`` calls, or as many as a bucket ever holds, can be taken."""
     return max(max(now, _read(bucket, now) - max(0, bucket[0].burst - want) * bucket[0].interval) for bucket in buckets)

@@ -20,7 +20,7 @@ from ..connectors.base import CallsSpent, ConnectorError, RateLimited
 from ..engine.allowance import KEPT_SECONDS, Limit, release_at, take
 from ..models import Connection, ConnectionPulse
 from ..store import store
-from ..store.allowances import SAID, buckets_of, limits_of, note_spent, note_told, take_calls
+from ..store.allowances import SAID, buckets_of, limits_of, note_spent, note_told, return_calls, take_calls
 
 log = logging.getLogger(__name__)
 PATIENCE = 5.0
@@ -32,8 +32,8 @@ CALLS_A_LANE = 3
 FOR_POLLS = 4
 """Calls that rounds leave, so that a system is still asked for changes while there is much to write."""
 CALLS_A_VISIT = 20
-FEW = 10
-"""Lanes go on once there are calls for some of them, not one by one."""
+FEW = 6
+"""Lanes go on once there are calls for a few, not one by one."""
 
 
 class CallGate:
@@ -135,6 +135,14 @@ class CallGate:
                 self._good_until = min(self._good_until, end) if in_hand else end
                 self._left = taken + in_hand
 
+    def return_rest(self, connection: Connection) -> None:
+        """Give back the calls that nobody will make."""
+        left = self.in_hand
+        if left:
+            held = KEPT_SECONDS - (self._good_until - time.monotonic())
+            self._left = 0
+            return_calls(connection, calls=left, held=timedelta(seconds=held), now=timezone.now())
+
     def attend(self, connection: Connection) -> None:
         """While calls are under way: tell other workers what the system asked, hear it from them, and take more."""
         try:
@@ -192,6 +200,7 @@ def visit(connection: Connection) -> Iterator[CallGate]:
         raise
     finally:
         gate.leave(connection)
+        gate.return_rest(connection)
 
 
 def room_for_lanes(connection: Connection, *, now: datetime) -> int | None:

@@ -1,8 +1,8 @@
 """Allowances as rows: what is left of each connection's limits, whichever worker made the other calls (INV-33)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from ..engine.allowance import Bucket, Limit, release_at, take
+from ..engine.allowance import Bucket, Limit, give_back, release_at, take
 from ..models import Connection, ConnectionPulse
 
 TRIES = 8
@@ -46,6 +46,20 @@ def take_calls(connection: Connection, *, want: int, leave: int = 0, now: dateti
             return taken, release_at(buckets_of(connection), now, want=want + leave)
         pulse.refresh_from_db(fields=names)
     return 0, now
+
+
+def return_calls(connection: Connection, *, calls: int, held: timedelta, now: datetime) -> None:
+    """Give back what was taken ``held`` ago and will not be used; if others keep taking meanwhile, it is forfeited."""
+    pulse = connection.pulse
+    pulse.refresh_from_db(fields=list(_FULL.values()))
+    for _ in range(TRIES):
+        buckets = buckets_of(connection)
+        names = [_FULL[limit.seconds] for limit, _ in buckets]
+        before = {name: getattr(pulse, name) for name in names}
+        after = dict(zip(names, give_back(buckets, now, calls=calls, held=held), strict=True))
+        if not names or ConnectionPulse.objects.filter(pk=pulse.pk, **before).update(**after):
+            return
+        pulse.refresh_from_db(fields=names)
 
 
 def note_spent(connection: Connection, until: datetime) -> None:

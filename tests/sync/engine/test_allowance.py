@@ -12,6 +12,7 @@ from apps.sync.engine.allowance import (
     SMALLEST_AN_HOUR,
     Bucket,
     Limit,
+    give_back,
     release_at,
     take,
 )
@@ -20,7 +21,9 @@ from .worlds import law
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 MINUTE, HOUR = 60.0, 3600.0
-steps = st.tuples(st.floats(0.0, 40.0), st.integers(1, 200), st.floats(0.0, KEPT_SECONDS), st.integers(0, 8))
+steps = st.tuples(
+    st.floats(0.0, 40.0), st.integers(1, 200), st.floats(0.0, KEPT_SECONDS), st.integers(0, 8), st.integers(0, 200)
+)
 
 
 def seconds(number: float) -> timedelta:
@@ -30,18 +33,29 @@ def seconds(number: float) -> timedelta:
 @law(200)
 @given(st.integers(1, 900), st.none() | st.integers(1, 2000), st.lists(steps, max_size=120))
 def test_no_stretch_holds_more_calls_than_the_limit(
-    a_minute: int, an_hour: int | None, taking: list[tuple[float, int, float, int]]
+    a_minute: int, an_hour: int | None, taking: list[tuple[float, int, float, int, int]]
 ) -> None:
-    """Each step: how long after the last, how many calls a worker wants, how late it uses them, what it leaves."""
+    """Each step: how long after the last, how many calls a worker wants, how late it uses them, what it leaves in the
+    bucket, and how many it gives back at that time instead of making them."""
     limits = [Limit(a_minute, MINUTE), *([Limit(an_hour, HOUR)] if an_hour else [])]
     fulls: list[datetime | None] = [None] * len(limits)
     now, used = START, []
-    for after, want, late, leave in taking:
+    returns: list[tuple[datetime, datetime, int]] = []
+
+    def buckets() -> list[Bucket]:
+        return list(zip(limits, fulls, strict=True))
+
+    for after, want, late, leave, too_many in taking:
         now += seconds(after)
-        taken, moved = take(list(zip(limits, fulls, strict=True)), now, want=want, leave=leave)
+        for at, taken_at, number in sorted(one for one in returns if one[0] <= now):
+            fulls = list(give_back(buckets(), at, calls=number, held=at - taken_at))
+        returns = [one for one in returns if one[0] > now]
+        taken, moved = take(buckets(), now, want=want, leave=leave)
         assert 0 <= taken <= want
         fulls = list(moved)
-        used += [now + seconds(late)] * taken
+        number = min(taken, too_many)
+        returns.append((now + seconds(late), now, number))
+        used += [now + seconds(late)] * (taken - number)
     used.sort()
     for limit in limits:
         for first, last in zip(used, used[limit.calls :], strict=False):
@@ -71,6 +85,13 @@ def test_a_busy_connection_gets_more_than_half_of_its_limit(kind: tuple[float, i
         taken, (full,) = take([(limit, full)], at, want=calls)
         made, at = made + taken, at + seconds(1)
     assert made > 10 * calls * 0.5
+
+
+def test_what_is_given_back_at_once_can_be_taken_again() -> None:
+    bucket: list[Bucket] = [(Limit(600, MINUTE), None)]
+    _taken, (full,) = take(bucket, START, want=60)
+    (full,) = give_back([(Limit(600, MINUTE), full)], START, calls=50, held=timedelta())
+    assert take([(Limit(600, MINUTE), full)], START, want=1000)[0] == Limit(600, MINUTE).burst - 10
 
 
 def test_the_tighter_of_two_limits_counts() -> None:
