@@ -275,9 +275,8 @@ class Tally:
 def rests(text: str, there: Keep, back: Keep) -> int | None:
     """How many ways there and back change ``text``: 0 or 1; None when it does not come to rest."""
     for changed in range(2):
-        shown = there(text)
-        again = back(shown)
-        if again == text and there(again) == shown:
+        again = back(there(text))
+        if again == text:
             return changed
         text = again
     return None

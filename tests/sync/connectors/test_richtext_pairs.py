@@ -27,6 +27,7 @@ ADDRESS = "https://l.example/card?a=1&b=2"
         f"[{ADDRESS}\\\n{ADDRESS}]({ADDRESS})",
         f"| a | [{ADDRESS} {ADDRESS}]({ADDRESS}) |\n|---|---|\n",
         "!http://i.example/1!",
+        "*<http://x>\U0001f469\\*",
         "[x\\\ny](https://l.example/6)",
         "**!http://)!**",
         "--_m-\u200b_",

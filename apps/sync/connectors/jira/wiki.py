@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from apps.sync.connectors.richtext import to_html as markdown_to_html
+from apps.sync.connectors.richtext.document import safe_address
 
 from .tree import INLINE, Element, Run, nest, paragraphs, parse, runs, text_of
 from .wiki_reading import from_wiki
@@ -77,7 +78,7 @@ def _as_words(element: Element) -> Element:
             address = child.attributes.get("href", "")
             words = _as_words(child).children
             children += words
-            if address and text_of(child) != address:
+            if address and safe_address(text_of(child)) != safe_address(address):
                 children.append(f" ({address})".translate(_SIGNS))
         else:
             children.append(_as_words(child))
