@@ -242,7 +242,8 @@ def _settle_failure(
         link.due_at = now + timedelta(seconds=LONGEST_DELAY)
     _follow_up_failure(store, link, work, failure, consequence, now)
     if consequence.counts_against_connection:
-        store.note_failure(link.connection, failure.detail, now=now, jitter=dice())
+        again = link.attempts > 1
+        store.note_failure(link.connection, failure.detail, now=now, jitter=dice(), again=again)
 
 
 def _follow_up_failure(
