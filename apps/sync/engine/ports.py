@@ -145,6 +145,8 @@ class IntentRow(Protocol):
     """The MergeBase that holds once it is done."""
     state: Any
     is_unknown: bool
+    doubted_at: datetime | None
+    """When it was known that its call is over and its outcome is not known."""
     is_seen: bool
     change_ids: Any
     note: str

@@ -224,7 +224,7 @@ def _settle_failure(
     if isinstance(work, Do):
         intent = store.intent(link, work.intent_id)
         if failure.is_unknown:
-            intent.is_unknown, intent.note = True, failure.detail[:SHOWN]
+            intent.is_unknown, intent.note, intent.doubted_at = True, failure.detail[:SHOWN], now
             intent.change_ids = [*intent.change_ids, *failure.change_ids]
             store.save_intent(intent)
             if consequence.action in (Action.DETACH, Action.FOLLOW, Action.CLOSED):
