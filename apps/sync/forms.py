@@ -16,6 +16,7 @@ from apps.ecosystem.models import Organization
 from apps.tickets.vocabulary import Priority
 
 from .connectors.catalog import ConnectorClass
+from .engine.allowance import LARGEST_ALLOWANCE, SMALLEST_A_MINUTE, SMALLEST_AN_HOUR
 from .models import AlertKind, AlertRule, Connection
 from .services.operating import CHOICES
 
@@ -104,6 +105,20 @@ class ConnectionForm(forms.Form):
         help_text="So many may be emptied, detached, closed or re-opened within ten minutes before the brake may stop "
         "it and ask you and your integrator.",
     )
+    calls_per_minute = forms.IntegerField(
+        min_value=SMALLEST_A_MINUTE,
+        max_value=LARGEST_ALLOWANCE,
+        required=False,
+        label="At most … calls in a minute",
+        help_text="Kept by all workers together. Empty: what the system says of itself, or no limit.",
+    )
+    calls_per_hour = forms.IntegerField(
+        min_value=SMALLEST_AN_HOUR,
+        max_value=LARGEST_ALLOWANCE,
+        required=False,
+        label="At most … calls in an hour",
+        help_text="Set it where other programs use the same account.",
+    )
 
     def __init__(
         self,
@@ -169,6 +184,9 @@ class ConnectionForm(forms.Form):
         given = {name: self.cleaned_data.get(SECRET + name, "") for name in self.kind.Secrets.model_fields}
         return {name: value for name, value in given.items() if value}
 
+    def allowance(self) -> dict[str, int | None]:
+        return {name: self.cleaned_data[name] for name in ("calls_per_minute", "calls_per_hour")}
+
     def take_problems(self, problems: Mapping[str, str]) -> None:
         """Put what the service refused beside the field it is about."""
         for place, text in problems.items():
@@ -187,6 +205,8 @@ def _initial_of(connection: Connection) -> dict[str, Any]:
         "base_url": connection.base_url,
         "poll_seconds": connection.poll_seconds,
         "brake_handful": connection.brake_handful,
+        "calls_per_minute": connection.calls_per_minute,
+        "calls_per_hour": connection.calls_per_hour,
         **settings,
     }
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
@@ -11,12 +12,13 @@ from django.db import connection as database
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.sandbox.jira import seed
 from apps.sandbox.jira.sandbox import JiraSandbox
 from apps.sandbox.server import start
 from apps.sync.connectors.catalog import CONNECTORS
-from apps.sync.models import Connection, Exchange, RulesVersion
+from apps.sync.models import Connection, ConnectionPulse, Exchange, RulesVersion
 from tests.api_cases import (
     NOW,
     ApiTestCase,
@@ -90,6 +92,11 @@ class TestRenewNoticeSecretAccess(WriteToMercurisConnection):
 
 class TestExchangesAccess(OnMercurisConnection):
     route = "api-exchanges"
+
+
+class TestAllowanceAccess(OnMercurisConnection):
+    route = "api-allowance"
+    shows_mark = False
 
 
 class TestNoticesAccess(OnMercurisConnection):
@@ -219,6 +226,32 @@ class TestWhatShows(OnConnections):
         )
         rows = self.get("Mercuri Manager", "api-exchanges", connection_id=self.world.mercuri.connection.pk)["results"]
         assert [row["method"] for row in rows] == ["PUT", "GET"]
+
+
+class TestAllowance(OnConnections):
+    def allowance(self, who: str = "Mercuri Agent") -> Any:
+        return self.get(who, "api-allowance", connection_id=self.world.mercuri.connection.pk)
+
+    def test_it_is_set_and_taken_away_by_its_owner(self) -> None:
+        assert self.allowance() == {"limits": [], "release_at": None}
+        assert self.patch(calls_per_minute=90, calls_per_hour=1000).json()["calls_per_minute"] == 90
+        named = [(one["calls"], one["length"], one["is_told"]) for one in self.allowance("Executive")["limits"]]
+        assert named == [(90, "minute", False), (1000, "hour", False)]
+        assert self.patch(poll_seconds=90).json()["calls_per_hour"] == 1000
+        assert self.patch(calls_per_minute=None, calls_per_hour=None).json()["calls_per_hour"] is None
+        assert self.allowance()["limits"] == []
+
+    def test_the_time_of_release_shows(self) -> None:
+        until = timezone.now() + timedelta(minutes=3)
+        pulse = ConnectionPulse.objects.filter(connection=self.world.mercuri.connection)
+        pulse.update(told_per_minute=200, spent_until=until)
+        told = self.allowance()
+        assert told["release_at"] == until.isoformat().replace("+00:00", "Z")
+        assert told["limits"] == [{"calls": 200, "length": "minute", "used": 0, "is_told": True}]
+
+    def test_one_too_small_to_work_is_refused(self) -> None:
+        problem = assert_problem(self.patch(calls_per_minute=3), 400)
+        assert "calls_per_minute" in problem["errors"]
 
 
 class TestSettingUp(OnConnections):

@@ -1,10 +1,12 @@
 import re
+from datetime import timedelta
+from typing import Any
 
 from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.sync.models import Connection, RulesVersion
+from apps.sync.models import Connection, ConnectionPulse, Exchange, RulesVersion, TicketLink
 from tests.access_cases import HTMX, PageAccessCases, SampleTestCase, queries_for
 from tests.sample import add_connection
 
@@ -243,6 +245,17 @@ class TestSettingUp(PageAccessCases, SampleTestCase):
         made.refresh_from_db()
         assert (made.name, made.secrets["api_token"]) == ("Third desk", "k-1")
 
+    def test_the_owner_sets_the_allowance_of_calls(self) -> None:
+        self.client_of("elaine").post(self.path(), self.data())
+        made = Connection.objects.get(name="Second desk")
+        edit = reverse("connection-edit", args=[made.pk])
+        assert "At most … calls in a minute" in self.text("elaine", edit)
+        for calls, status, kept in (("5", 422, None), ("90", 302, 90), ("", 302, None)):
+            answer = self.client_of("elaine").post(edit, self.data(calls_per_minute=calls))
+            assert answer.status_code == status, calls
+            made.refresh_from_db()
+            assert made.calls_per_minute == kept
+
     def test_shows_each_setting_as_it_is_stored(self) -> None:
         connection = self.sample.connections["infinity-projects"]
         edit = reverse("connection-edit", args=[connection.pk])
@@ -389,3 +402,35 @@ class TestHomePanels(SampleTestCase):
         page = self.text("integrator", reverse("home-connections"))
         assert page.count("pill-card") == 4
         assert self.text("agent", reverse("home-connections")).count("pill-card") == 1
+
+
+class TestAllowance(SampleTestCase):
+    def path(self) -> str:
+        return self.connection_path("infinity-projects")
+
+    def spend(self, **pulse: Any) -> None:
+        ConnectionPulse.objects.filter(connection=self.sample.connections["infinity-projects"]).update(**pulse)
+
+    def test_says_when_no_limit_is_known(self) -> None:
+        assert "no limit on calls is known" in self.text("integrator", self.path())
+
+    def test_shows_the_limit_what_is_used_and_when_it_is_released(self) -> None:
+        until = timezone.now() + timedelta(minutes=7)
+        self.spend(told_per_hour=400, spent_until=until)
+        page = self.text("integrator", self.path())
+        used = Exchange.objects.filter(
+            connection=self.sample.connections["infinity-projects"], at__gt=timezone.now() - timedelta(hours=1)
+        ).count()
+        assert f"{used} of 400 calls in the last hour" in page
+        assert "as the system says" in page
+        assert "Calls used up" in page
+        assert f'datetime="{until.isoformat()[:16]}' in page
+
+    def test_lanes_that_wait_for_it_are_one_group_with_the_time_of_release(self) -> None:
+        self.spend(told_per_hour=400, spent_until=timezone.now() + timedelta(minutes=7))
+        TicketLink.objects.filter(connection=self.sample.connections["infinity-projects"]).update(
+            delivery_hold=None, intake_hold=None, look_wanted=3, look_done=1
+        )
+        page = self.text("elaine", reverse("lane-list"))
+        assert "The allowance of calls is used up" in page
+        assert "Nobody must act: the portal goes on by itself, <strong>released at" in page

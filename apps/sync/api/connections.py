@@ -19,10 +19,11 @@ from ..connectors.catalog import CONNECTORS
 from ..models import Connection, Exchange, Notice, PulseSample
 from ..permissions import CONNECTION
 from ..rules import template_for
-from ..selectors import connections, exchanges_of, notices_of, samples_of
+from ..selectors import allowance_of, connections, exchanges_of, notices_of, samples_of
 from .base import OnConnection, SyncRoute, actor_on
 from .filters import ConnectionFilters, SampleFilters
 from .serializers import (
+    AllowanceSerializer,
     ChangeConnectionBody,
     ConnectionSerializer,
     ConnectorSerializer,
@@ -74,7 +75,10 @@ class ConnectionView(OnConnection):
         """What is not named stays. Settings are replaced as a whole, secrets one by one."""
         connection, body = self.connection, self.read_body(ChangeConnectionBody)
         actor = actor_on(request, self.principal, connection, Level.FULL)
-        changed = services.change_connection(connection=connection, actor=actor, **body)
+        allowance: dict[str, int | None] = {
+            name: body.pop(name) for name in ("calls_per_minute", "calls_per_hour") if name in body
+        }
+        changed = services.change_connection(connection=connection, actor=actor, allowance=allowance, **body)
         return self.show(ConnectionSerializer, services.refresh(changed))
 
 
@@ -123,6 +127,14 @@ class RenewNoticeSecretView(OnConnection):
         secret = services.renew_notice_secret(connection=connection, actor=actor)
         address = ConnectionSerializer(connection, context=self.get_serializer_context()).data["webhook_address"]
         return Response({"notice_secret": secret, "webhook_address": address})
+
+
+@extend_schema(tags=["connections"])
+class AllowanceView(OnConnection):
+    @extend_schema(operation_id="read_allowance", responses=AllowanceSerializer)
+    def get(self, request: Request, connection_id: UUID) -> Response:
+        """How many calls the connection may make in a minute and an hour, how many it made, and when it goes on."""
+        return self.show(AllowanceSerializer, allowance_of(self.connection, now=timezone.now()))
 
 
 @extend_schema(tags=["connections"])

@@ -12,6 +12,7 @@ from apps.ecosystem.api.serializers import OrganizationRef
 from apps.foundation.api import StrictSerializer
 from apps.tickets.models import Ticket
 
+from ..engine.allowance import LARGEST_ALLOWANCE, SMALLEST_A_MINUTE, SMALLEST_AN_HOUR
 from ..models import Conflict, Connection, ConnectionPulse, Exchange, Notice, PulseSample, RulesVersion, TicketLink
 from ..services.making import NOTICE_SECRETS
 from .base import owns
@@ -25,7 +26,7 @@ class PulseSerializer(serializers.ModelSerializer[ConnectionPulse]):
         model = ConnectionPulse
         fields = [
             *("product", "version", "account_name", "warnings", "checked_at", "polled_at", "last_success_at"),
-            *("last_failure_at", "last_failure", "failures", "resting_until", "limited_until"),
+            *("last_failure_at", "last_failure", "failures", "resting_until", "limited_until", "spent_until"),
             *("notices_refused", "notice_refused_at"),
         ]
         read_only_fields = fields
@@ -55,6 +56,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
         fields = [
             *("id", "name", "connector", "organization", "state", "state_reason", "state_since", "poll_seconds"),
             "brake_handful",
+            *("calls_per_minute", "calls_per_hour"),
             *("sweep_seconds", "created_at", "base_url", "settings", "secrets_held", "webhook_address", "health"),
         ]
         read_only_fields = fields
@@ -102,6 +104,20 @@ class ChangeConnectionBody(StrictSerializer):
         required=False,
         help_text="So many tickets may be emptied, detached, closed or re-opened within ten minutes unasked.",
     )
+    calls_per_minute = serializers.IntegerField(
+        min_value=SMALLEST_A_MINUTE,
+        max_value=LARGEST_ALLOWANCE,
+        required=False,
+        allow_null=True,
+        help_text="The most calls in any minute; null: what the system says of itself.",
+    )
+    calls_per_hour = serializers.IntegerField(
+        min_value=SMALLEST_AN_HOUR,
+        max_value=LARGEST_ALLOWANCE,
+        required=False,
+        allow_null=True,
+        help_text="The most calls in any hour; null: what the system says of itself.",
+    )
 
 
 class NewConnectionBody(ChangeConnectionBody):
@@ -109,6 +125,20 @@ class NewConnectionBody(ChangeConnectionBody):
     name = serializers.CharField(max_length=120)
     connector = serializers.CharField(max_length=40, help_text="One of the kinds at /connectors/.")
     base_url = serializers.RegexField(r"^https?://[^\s\x00-\x1f]+$", max_length=500)
+
+
+class LimitSerializer(serializers.Serializer[Any]):
+    calls = serializers.IntegerField(help_text="The most calls in any stretch of this length.")
+    length = serializers.ChoiceField(choices=["minute", "hour"])
+    used = serializers.IntegerField(help_text="Calls in the last minute or hour.")
+    is_told = serializers.BooleanField(help_text="Whether the system said so of itself; else its owner set it.")
+
+
+class AllowanceSerializer(serializers.Serializer[Any]):
+    """How many calls the connection may make, and when there are some again; without limits the list is empty."""
+
+    limits = LimitSerializer(many=True)
+    release_at = serializers.DateTimeField(allow_null=True)
 
 
 class PauseBody(StrictSerializer):

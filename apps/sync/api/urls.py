@@ -3,6 +3,7 @@ from django.urls import path
 from .alerts import AlertRulesView, AlertRuleView, AlertsView
 from .braking import AnswerBrakeView, BrakeActsView, BrakesView, BrakeView, PutBackView
 from .connections import (
+    AllowanceView,
     CheckView,
     ConnectionsView,
     ConnectionView,
@@ -74,6 +75,7 @@ urlpatterns = [
     path(
         CONNECTION + "renew-notice-secret/", RenewNoticeSecretView.as_view(), name="api-connection-renew-notice-secret"
     ),
+    path(CONNECTION + "allowance/", AllowanceView.as_view(), name="api-allowance"),
     path(CONNECTION + "exchanges/", ExchangesView.as_view(), name="api-exchanges"),
     path(CONNECTION + "samples/", SamplesView.as_view(), name="api-samples"),
     path(CONNECTION + "notices/", NoticesView.as_view(), name="api-notices"),

@@ -28,6 +28,7 @@ from ..engine.snapshot import (
 
 __all__ = [
     "AccessRefused",
+    "CallsSpent",
     "Capabilities",
     "Changed",
     "ChangedPage",
@@ -91,6 +92,13 @@ class RateLimited(ConnectorError):
         super().__init__(detail)
         self.retry_after = retry_after
         self.scope = scope
+
+
+class CallsSpent(RateLimited):
+    """The connection's allowance of calls is used up (INV-33). Not the system says so: nothing was sent."""
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail, retry_after=retry_after, scope="allowance")
 
 
 class StaleVersion(ConnectorError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -24,7 +24,7 @@ from yarl import URL
 from apps.foundation.outbound import AddressRefused, OutboundGuard
 
 from ..crashpoints import reached
-from .base import AccessRefused, ConnectorError, RateLimited, SignInFailed, Unreachable, VendorFault
+from .base import AccessRefused, CallsSpent, ConnectorError, RateLimited, SignInFailed, Unreachable, VendorFault
 
 USER_AGENT = "siamportal"
 DEADLINE_SECONDS = 60.0
@@ -88,6 +88,32 @@ def _forget(_record: ExchangeRecord) -> None:
     """The default recorder: keeps nothing."""
 
 
+class Gate(Protocol):
+    """Where every call of a connection waits for its turn, whichever worker makes it (INV-33)."""
+
+    async def admit(self) -> float:
+        """Wait until a call may be made; until when (monotonic) it may. Raises RateLimited when that takes long."""
+
+    def close(self, seconds: float, detail: str) -> None:
+        """The system asked to be left alone for so long."""
+
+    def learn(self, calls: int, seconds: float) -> None:
+        """The system said that it takes at most ``calls`` in ``seconds``."""
+
+
+class OpenGate:
+    """Lets every call through at once: for connectors made by hand."""
+
+    async def admit(self) -> float:
+        return math.inf
+
+    def close(self, seconds: float, detail: str) -> None:
+        """Nothing waits here."""
+
+    def learn(self, calls: int, seconds: float) -> None:
+        """Nothing is counted here."""
+
+
 async def _keep_nothing(_secrets: Mapping[str, str]) -> None:
     """The default keeper of renewed secrets: for connectors made by hand."""
 
@@ -107,6 +133,7 @@ class Context:
     record: Callable[[ExchangeRecord], None] = _forget
     save_secrets: Callable[[Mapping[str, str]], Awaitable[None]] = _keep_nothing
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    gate: Gate = field(default_factory=OpenGate)
 
 
 class VendorHttp:
@@ -115,7 +142,8 @@ class VendorHttp:
     ``authorize`` returns the headers of a signed-in request; ``renew`` (for tokens that expire) gets a new token and
     says whether it did: a 401 is then tried once more. ``classify`` turns an answer that is not a success into a
     failure in the vendor's sense, or returns None to leave it to the shared reading. Credentials go to the connection's
-    own origin and to those of ``siblings``, further addresses of the same system, and nowhere else.
+    own origin and to those of ``siblings``, further addresses of the same system, and nowhere else. ``read_limit``
+    finds in the headers of an answer how many calls the system takes in how many seconds, where it says so.
     """
 
     def __init__(
@@ -127,6 +155,7 @@ class VendorHttp:
         classify: Callable[[Answer], ConnectorError | None] = lambda _answer: None,
         deadline: float = DEADLINE_SECONDS,
         siblings: Iterable[str] = (),
+        read_limit: Callable[[Mapping[str, str]], tuple[int, float] | None] = lambda _headers: None,
     ) -> None:
         self._context = context
         self._authorize = authorize
@@ -134,6 +163,7 @@ class VendorHttp:
         self._renewing = asyncio.Lock()
         self._renewals = 0
         self._classify = classify
+        self._read_limit = read_limit
         self._deadline = deadline
         self._origins = {_origin(address) for address in (context.base_url, *siblings)}
         self._session: aiohttp.ClientSession | None = None
@@ -183,6 +213,9 @@ class VendorHttp:
         if answer.status == 401 and signed and self._renew is not None and await self._renew_once(renewals):
             answer = await self._send(method, path, params, json, data, headers, signed)
         if answer.status in accept:
+            if answer.headers.get("retry-after", "0").strip() != "0":
+                # Azure DevOps asks so with good answers, before it refuses.
+                self._context.gate.close(read_retry_after(answer.headers), "answered, and asked to be left alone")
             return answer
         raise self._classify(answer) or read_failure(answer)
 
@@ -215,12 +248,15 @@ class VendorHttp:
         sent = dict(await self._authorize()) if signed else {}
         sent.update(headers or {})
         body = data() if callable(data) else data
+        admitted = await self._context.gate.admit()
         started, at = time.monotonic(), self._context.now()
         status, shown = None, ""
         try:
-            async with self._call(method, url, params=params, json=json, data=body, headers=sent) as answer:
+            async with self._call(method, url, admitted, params=params, json=json, data=body, headers=sent) as answer:
                 status = answer.status
                 read = await _read_answer(answer)
+            if limit := self._read_limit(read.headers):
+                self._context.gate.learn(*limit)
             reached("answered")
             shown = read.text()
             return read
@@ -238,14 +274,16 @@ class VendorHttp:
                 )
             )
 
-    def _call(self, method: str, url: str, **rest: Any) -> Any:
+    def _call(self, method: str, url: str, admitted: float, **rest: Any) -> Any:
         if self._session is None:
             raise RuntimeError("the connector is used outside its async context")
         try:
             self._context.guard.check_url(url)
         except AddressRefused as problem:
             raise AccessRefused(str(problem)) from problem
-        return self._session.request(method, url, allow_redirects=False, trace_request_ctx=method, **rest)
+        return self._session.request(
+            method, url, allow_redirects=False, trace_request_ctx=_Sending(method, admitted), **rest
+        )
 
     async def stream(self, path: str, *, params: Mapping[str, str] | None = None) -> AsyncIterator[bytes]:
         """The bytes at ``path``. Redirects are followed, without credentials to another host, three at most."""
@@ -254,7 +292,8 @@ class VendorHttp:
             while redirects <= MOST_REDIRECTS:
                 signed = self._is_ours(url)
                 headers = dict(await self._authorize()) if signed else {}
-                async with self._call("GET", url, params=params, headers=headers) as answer:
+                admitted = await self._context.gate.admit()
+                async with self._call("GET", url, admitted, params=params, headers=headers) as answer:
                     if answer.status in (301, 302, 303, 307, 308):
                         url, params, redirects = _target(answer), None, redirects + 1
                         continue
@@ -273,6 +312,13 @@ class VendorHttp:
         raise VendorFault(f"the download was redirected more than {MOST_REDIRECTS} times")
 
 
+class _Sending(NamedTuple):
+    """A request on its way out, and until when (monotonic) its turn lasts."""
+
+    method: str
+    admitted: float
+
+
 def _last_moment() -> aiohttp.TraceConfig:
     """Asks once more when the connection stands, and again when the body goes out: up to then nothing was sent.
 
@@ -280,11 +326,13 @@ def _last_moment() -> aiohttp.TraceConfig:
     """
 
     async def ask(_session: aiohttp.ClientSession, call: SimpleNamespace, _params: object) -> None:
-        if call.trace_request_ctx not in READS and not MAY_WRITE.get()():
+        if call.trace_request_ctx.method not in READS and not MAY_WRITE.get()():
             raise Unreachable("the claim on this lane has lapsed; nothing was sent")
 
     async def begin(session: aiohttp.ClientSession, call: SimpleNamespace, params: object) -> None:
         reached("sending")
+        if time.monotonic() > call.trace_request_ctx.admitted:
+            raise CallsSpent("the turn to call passed before the connection stood; nothing was sent", retry_after=1.0)
         await ask(session, call, params)
 
     trace = aiohttp.TraceConfig()
@@ -360,6 +408,12 @@ def read_retry_after(headers: Mapping[str, str], default: float = 30.0) -> float
     if math.isnan(seconds):
         seconds = default
     return min(max(seconds, 1.0), LONGEST_WAIT)
+
+
+def read_count(headers: Mapping[str, str], name: str) -> int:
+    """A header that counts calls; 0 when it is missing or no number."""
+    said = headers.get(name, "").strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
 
 
 def redact(text: str) -> str:

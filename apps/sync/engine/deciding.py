@@ -95,6 +95,10 @@ def is_our_echo(link: LinkRow) -> bool:
 
 
 def _recover(store: Store, link: LinkRow, intent: IntentRow, now: datetime) -> Recover:
+    if intent.doubted_at is None:
+        # Whoever was at it died. Up to when its call went out nobody knows, but it can no longer be going out now.
+        intent.doubted_at = now
+        store.save_intent(intent)
     return Recover(
         link_id=str(link.pk),
         intent_id=intent.pk,
@@ -111,9 +115,12 @@ def _recover(store: Store, link: LinkRow, intent: IntentRow, now: datetime) -> R
 
 def settled_at(store: Store, link: LinkRow, intent: IntentRow) -> datetime:
     """From when on not finding what was written means that it is not there (INV-15): only a search for a new ticket
-    asks an index; what is on a known ticket is read from it, once a call that was cut can no longer be under way."""
+    asks an index; what is on a known ticket is read from it, once a call that was cut can no longer be under way.
+
+    Counted from the end of the call: between the note that it is about to happen and the call, minutes may lie.
+    """
     lag = store.manners(link).index_lag_seconds if intent.slot in CREATIONS else 0.0
-    return intent.created_at + timedelta(seconds=lag + SETTLING_MARGIN)
+    return (intent.doubted_at or intent.created_at) + timedelta(seconds=lag + SETTLING_MARGIN)
 
 
 def ref_of(link: LinkRow) -> ExternalRef:

@@ -159,6 +159,8 @@ class IntentRow(Protocol):
     """The MergeBase that holds once it is done."""
     state: Any
     is_unknown: bool
+    doubted_at: datetime | None
+    """When it was known that its call is over and its outcome is not known."""
     is_seen: bool
     change_ids: Any
     note: str
@@ -363,8 +365,13 @@ class Pulses(Protocol):
     def note_success(self, connection: ConnectionRow, *, now: datetime) -> None:
         """A call went through: the breaker closes."""
 
-    def note_failure(self, connection: ConnectionRow, detail: str, *, now: datetime, jitter: float) -> None:
-        """A failure of the system as a whole. After several in a row the breaker opens, longer each time (INV-34)."""
+    def note_failure(
+        self, connection: ConnectionRow, detail: str, *, now: datetime, jitter: float, again: bool = False
+    ) -> None:
+        """A failure of the system as a whole. After several in a row the breaker opens, longer each time (INV-34).
+
+        ``again``: it met a lane that had failed before, which says nothing of a system that answers the others since.
+        """
 
     def wait_until(self, connection: ConnectionRow, until: datetime, detail: str, *, now: datetime) -> None:
         """The system asked us to wait: no worker calls it before then (INV-33)."""

@@ -249,7 +249,7 @@ def _settle_failure(
     if isinstance(work, Do):
         intent = store.intent(link, work.intent_id)
         if failure.is_unknown:
-            intent.is_unknown, intent.note = True, failure.detail[:SHOWN]
+            intent.is_unknown, intent.note, intent.doubted_at = True, failure.detail[:SHOWN], now
             intent.change_ids = [*intent.change_ids, *failure.change_ids]
             store.save_intent(intent)
             if consequence.action in (Action.DETACH, Action.FOLLOW, Action.CLOSED):
@@ -267,7 +267,8 @@ def _settle_failure(
         link.due_at = now + timedelta(seconds=LONGEST_DELAY)
     _follow_up_failure(store, link, work, failure, consequence, now)
     if consequence.counts_against_connection:
-        store.note_failure(link.connection, failure.detail, now=now, jitter=dice())
+        again = link.attempts > 1
+        store.note_failure(link.connection, failure.detail, now=now, jitter=dice(), again=again)
 
 
 def _follow_up_failure(
@@ -277,6 +278,9 @@ def _follow_up_failure(
     if action is Action.WAIT and failure.is_connection_wide:
         store.wait_until(link.connection, link.due_at, failure.detail, now=now)
         link.attempts -= 1
+    elif action is Action.WAIT:
+        # Waiting for one's turn brings no lane nearer to being given up.
+        link.attempts = max(1, link.attempts - 1)
     elif action is Action.LOOK:
         link.look_wanted += 1
     elif action is Action.PAUSE_CONNECTION:

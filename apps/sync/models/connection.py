@@ -49,6 +49,12 @@ class Connection(models.Model):
         validators=[MinValueValidator(1)],
         help_text="So many tickets may be emptied, detached, closed or re-opened within ten minutes unasked.",
     )
+    calls_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The most calls in any minute; empty: what the system says of itself."
+    )
+    calls_per_hour = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The most calls in any hour; empty: what the system says of itself."
+    )
     created_at = models.DateTimeField()
 
     history = HistoricalRecords(excluded_fields=["secrets"])
@@ -74,6 +80,11 @@ class ConnectionPulse(models.Model):
     failures = models.PositiveIntegerField(default=0, help_text="Failures in a row that count against the system.")
     resting_until = models.DateTimeField(null=True, help_text="The breaker is open until then; one probe follows.")
     limited_until = models.DateTimeField(null=True, help_text="The system asked us to wait until then.")
+    told_per_minute = models.PositiveIntegerField(null=True, help_text="Calls in a minute that the system allows us.")
+    told_per_hour = models.PositiveIntegerField(null=True, help_text="Calls in an hour that the system allows us.")
+    minute_full_at = models.DateTimeField(null=True, help_text="When all calls of a minute can be taken again.")
+    hour_full_at = models.DateTimeField(null=True, help_text="When all calls of an hour can be taken again.")
+    spent_until = models.DateTimeField(null=True, help_text="The allowance of calls is used up until then.")
     last_success_at = models.DateTimeField(null=True)
     last_failure_at = models.DateTimeField(null=True)
     last_failure = models.TextField(blank=True)

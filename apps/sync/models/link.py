@@ -131,6 +131,7 @@ class Intent(models.Model):
     rules_number = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     is_unknown = models.BooleanField(default=False, help_text="The call was made and its outcome is not known.")
+    doubted_at = models.DateTimeField(null=True, help_text="When its outcome was first asked for, its call being over.")
     change_ids = models.JSONField(default=list)
     is_seen = models.BooleanField(default=False, help_text="It came back in the system's change log.")
     note = models.TextField(blank=True)

@@ -1,5 +1,6 @@
 """Reading connections, lanes and what is told about them, always as far as one viewer may see."""
 
+from .allowances import Allowance, allowance_of
 from .braking import Listed, acts_behind, answers_to, brakes, brakes_in_force, parties_answered_by, told_acts
 from .restoring import Progress, divergences, progress_of, restorations
 from .rows import (
@@ -38,6 +39,7 @@ from .waiting import (
 __all__ = [
     "CAUSES",
     "HELD",
+    "Allowance",
     "Cause",
     "Group",
     "Listed",
@@ -46,6 +48,7 @@ __all__ = [
     "Why",
     "acts_behind",
     "acts_of",
+    "allowance_of",
     "answers_to",
     "asked_of",
     "brakes",

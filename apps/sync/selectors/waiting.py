@@ -84,6 +84,7 @@ CAUSES: Mapping[str, Cause] = {
     "draft": Cause("The connection is not yet in use", "", "circle-dashed"),
     "resting": Cause("The system does not answer", "bad", "unplug", needs=False),
     "limited": Cause("The system asked us to wait", "warn", "hourglass", needs=False),
+    "spent": Cause("The allowance of calls is used up", "calm", "gauge", needs=False),
     "retrying": Cause("Tried, and tried again by itself", "calm", "rotate-cw", needs=False),
     "turn": Cause("On its way", "calm", "loader", needs=False),
 }
@@ -115,6 +116,7 @@ def _cause(now: datetime) -> Case:
         When(~Q(connection__state=Connection.State.ACTIVE), then=Cast(F("connection__state"), Text())),
         When(connection__pulse__resting_until__gt=now, then=Value("resting", Text())),
         When(connection__pulse__limited_until__gt=now, then=Value("limited", Text())),
+        When(connection__pulse__spent_until__gt=now, then=Value("spent", Text())),
         When(attempts__gt=0, then=Value("retrying", Text())),
         default=Value("turn", Text()),
         output_field=Text(),
@@ -185,7 +187,7 @@ class Group:
     @property
     def can_retry(self) -> bool:
         """Whether trying now could change anything: not while the connection stands still or was asked to wait."""
-        return self.code not in STANDS_STILL and self.code not in ("conflict", "resting", "limited", "turn")
+        return self.code not in STANDS_STILL and self.code not in ("conflict", "resting", "limited", "spent", "turn")
 
     @property
     def can_skip(self) -> bool:
@@ -295,6 +297,8 @@ def why_it_waits(link: TicketLink, *, now: datetime) -> Why:
         return Why("resting", pulse.last_failure or "The system does not answer.", release_at=pulse.resting_until)
     if pulse is not None and pulse.limited_until is not None and pulse.limited_until > now:
         return Why("limited", pulse.last_failure or "The system asked us to wait.", release_at=pulse.limited_until)
+    if pulse is not None and pulse.spent_until is not None and pulse.spent_until > now:
+        return Why("spent", "The connection made as many calls as it may for now.", release_at=pulse.spent_until)
     if link.attempts:
         return Why("retrying", link.last_failure, release_at=link.due_at)
     return Why("turn", "Its turn comes with the next round.")

@@ -11,10 +11,11 @@ from concurrent.futures import wait
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
-from ..connectors.base import Connector
+from ..connectors.base import Connector, RateLimited
 from ..connectors.http import ExchangeRecord
 from ..models import Connection
 from .carrying import AT_WORK
+from .gates import FOR_POLLS, gate_for
 from .making import connector_for
 
 T = TypeVar("T")
@@ -47,14 +48,21 @@ class _Caller:
         calls: list[Call],
         meanwhile: Callable[[], object],
     ) -> T:
+        gate = gate_for(connection)
         future = asyncio.run_coroutine_threadsafe(self._run(connection, act, calls), self._loop)
         while not wait([future], timeout=MEANWHILE_SECONDS).done:
+            gate.attend(connection)
             meanwhile()
+        gate.leave(connection)
         return future.result()
 
     async def _run(self, connection: Connection, act: Callable[[Connector], Awaitable[T]], calls: list[Call]) -> T:
         _calls.set(calls)
-        return await act(await self._connector(connection))
+        try:
+            return await act(await self._connector(connection))
+        except RateLimited as problem:
+            gate_for(connection).heard(problem)
+            raise
 
     async def _connector(self, connection: Connection) -> Connector:
         key, print_ = str(connection.pk), _fingerprint(connection)
@@ -65,7 +73,9 @@ class _Caller:
             if known is not None:
                 del self._open[key]
                 await known[1].__aexit__(None, None, None)
-            connector = await connector_for(connection, _record).__aenter__()
+            gate = gate_for(connection)
+            gate.forget()
+            connector = await connector_for(connection, _record, gate).__aenter__()
             try:
                 # The check finds out what this instance lets us do (a readable change log, the version to speak).
                 await connector.check()
@@ -103,11 +113,15 @@ def call(
     calls: list[Call] | None = None,
     *,
     meanwhile: Callable[[], object] = lambda: None,
+    want: int = FOR_POLLS,
+    leave: int = 0,
 ) -> T:
     """Run ``act`` with the open connector of ``connection``; ``calls`` gets every call made, and ``meanwhile`` is
-    called about once a second in the calling thread. Raises ConnectorError."""
+    called about once a second in the calling thread. ``want`` calls are taken from the connection's allowance
+    beforehand, so that ``leave`` stay for others. Raises ConnectorError."""
     global _caller  # noqa: PLW0603  one loop a process, made when first needed: after a worker's fork, never before
     with _lock:
         if _caller is None:
             _caller = _Caller()
+    gate_for(connection).stock(connection, want=want, leave=leave)
     return _caller.run(connection, act, calls if calls is not None else [], meanwhile)

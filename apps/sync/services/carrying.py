@@ -62,12 +62,16 @@ def read_failure(problem: Exception) -> Failure:
 
 
 async def carry_out_all(
-    connector: Connector, works: Sequence[Work], *, may_write: Callable[[], bool] = lambda: True
+    connector: Connector,
+    works: Sequence[Work],
+    *,
+    may_write: Callable[[], bool] = lambda: True,
+    heard: Callable[[base.ConnectorError], object] = lambda _problem: None,
 ) -> list[Result]:
     """Carry out independent pieces of work at once, at most ``AT_ONCE``; one that hangs is given up after a while.
 
     ``may_write`` is asked before each write and each of its requests: once the claim is gone, another worker may be at
-    the same step.
+    the same step. ``heard`` is told at once of what a system said against a call.
     """
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -87,6 +91,8 @@ async def carry_out_all(
                 slow = f"the system did not finish within {ROUND_SECONDS:.0f} seconds"
                 return Failed(Failure(FailureKind.UNREACHABLE, slow, is_unknown=True))
             except Exception as problem:  # noqa: BLE001  the worker's edge: one ticket must not stop the others
+                if isinstance(problem, base.ConnectorError):
+                    heard(problem)
                 return Failed(read_failure(problem))
 
     return list(await asyncio.gather(*(one(work) for work in works)))

@@ -11,6 +11,7 @@ from ..engine.ports import LinkRow
 from ..models import Connection, TicketLink
 from ..store import store
 from ..store.claims import due_links
+from .pulse import waits_now
 
 
 def lease_on(links: Sequence[LinkRow]) -> Lease:
@@ -20,7 +21,7 @@ def lease_on(links: Sequence[LinkRow]) -> Lease:
 
 
 def connections_with_work(now: datetime) -> list[str]:
-    """Active connections with at least one link that is due."""
+    """Connections with at least one link that is due and whose system may be called."""
     due = TicketLink.objects.filter(due_links(now), connection=OuterRef("pk"))
-    found = Connection.objects.filter(Exists(due), state=Connection.State.ACTIVE)
+    found = Connection.objects.filter(Exists(due), state=Connection.State.ACTIVE).exclude(waits_now(now))
     return [str(key) for key in found.values_list("pk", flat=True)]

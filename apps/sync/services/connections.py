@@ -19,8 +19,11 @@ from apps.tickets.actor import Actor
 
 from ..connectors.base import ConnectorError, SystemCard
 from ..connectors.catalog import CONNECTORS, ConnectorClass
+from ..connectors.http import Gate
+from ..engine.allowance import SMALLEST_A_MINUTE, SMALLEST_AN_HOUR
 from ..models import Connection, ConnectionPulse, TicketLink
 from ..permissions import CONNECTION
+from .gates import visit
 from .making import connector_for
 from .ruling import published_rules
 
@@ -47,6 +50,8 @@ def create_connection(
     at: datetime,
     poll_seconds: int = 60,
     brake_handful: int | None = None,
+    calls_per_minute: int | None = None,
+    calls_per_hour: int | None = None,
 ) -> Connection:
     """Set up a connection of the actor's organization. It rests until its rules are published and it is resumed.
 
@@ -55,6 +60,7 @@ def create_connection(
     if actor.organization.pk not in actor.principal.where(CONNECTION, Level.FULL):
         raise Forbidden(f"setting up connections of {actor.organization} needs full access to them")
     _check(connector, base_url, settings, secrets)
+    _check_allowance(calls_per_minute, calls_per_hour)
     machine = make_machine_account(
         name=name, email=f"{randomness.token_hex(8)}@{actor.organization.slug}.connections.invalid"
     )
@@ -72,6 +78,8 @@ def create_connection(
                 state_since=at,
                 poll_seconds=poll_seconds,
                 brake_handful=brake_handful or USUAL_HANDFUL,
+                calls_per_minute=calls_per_minute,
+                calls_per_hour=calls_per_hour,
                 created_at=at,
             )
     except IntegrityError as problem:
@@ -91,8 +99,11 @@ def change_connection(
     secrets: Mapping[str, str] | None = None,
     poll_seconds: int | None = None,
     brake_handful: int | None = None,
+    allowance: Mapping[str, int | None] | None = None,
 ) -> Connection:
     """Change address, settings or secrets; what is None stays. Secrets are only ever replaced, never shown.
+
+    ``allowance`` names the most calls by length, None for no limit of one's own.
 
     Raises ConnectionRefused naming each field that is wrong.
     """
@@ -104,8 +115,13 @@ def change_connection(
     fresh.secrets = {**fresh.secrets, **(secrets or {})}
     fresh.poll_seconds = poll_seconds or fresh.poll_seconds
     fresh.brake_handful = brake_handful or fresh.brake_handful
+    fresh.calls_per_minute = (allowance or {}).get("calls_per_minute", fresh.calls_per_minute)
+    fresh.calls_per_hour = (allowance or {}).get("calls_per_hour", fresh.calls_per_hour)
     own = {key: value for key, value in fresh.secrets.items() if not key.endswith("notice_secret")}
     _check(fresh.connector, fresh.base_url, fresh.settings, own)
+    _check_allowance(fresh.calls_per_minute, fresh.calls_per_hour)
+    if allowance:
+        ConnectionPulse.objects.filter(connection=fresh).update(spent_until=None)
     try:
         with transaction.atomic():
             fresh.save()
@@ -138,6 +154,17 @@ def _check(connector: str, base_url: str, settings: Mapping[str, Any], secrets: 
         raise ConnectionRefused(problems)
 
 
+def _check_allowance(per_minute: int | None, per_hour: int | None) -> None:
+    asked = {"calls_per_minute": (per_minute, SMALLEST_A_MINUTE), "calls_per_hour": (per_hour, SMALLEST_AN_HOUR)}
+    problems = {
+        name: f"fewer than {least} calls cannot carry a ticket with its comments and files; empty means no limit"
+        for name, (calls, least) in asked.items()
+        if calls is not None and calls < least
+    }
+    if problems:
+        raise ConnectionRefused(problems)
+
+
 def _default_sign_in(kind: ConnectorClass) -> Any:
     field = kind.Settings.model_fields.get("sign_in")
     return field.default if field else None
@@ -150,7 +177,8 @@ def check_connection(*, connection: Connection, actor: Actor, at: datetime) -> S
     """
     require(actor.principal, Level.WRITE, connection)
     try:
-        card = asyncio.run(_check_live(connection))
+        with visit(connection) as gate:
+            card = asyncio.run(_check_live(connection, gate))
     except ConnectorError as problem:
         ConnectionPulse.objects.filter(connection=connection).update(
             last_failure_at=at, last_failure=problem.detail[:2000], checked_at=at
@@ -169,8 +197,8 @@ def check_connection(*, connection: Connection, actor: Actor, at: datetime) -> S
     return card
 
 
-async def _check_live(connection: Connection) -> SystemCard:
-    async with connector_for(connection) as connector:
+async def _check_live(connection: Connection, gate: Gate) -> SystemCard:
+    async with connector_for(connection, gate=gate) as connector:
         return await connector.check()
 
 
@@ -187,9 +215,7 @@ def resume_connection(*, connection: Connection, actor: Actor, at: datetime) -> 
     require(actor.principal, Level.WRITE, connection)
     if published_rules(connection) is None:
         raise ConnectionRefused({"rules": "no rules are published for this connection; publish a version first"})
-    ConnectionPulse.objects.filter(connection=connection).update(
-        failures=0, resting_until=None, limited_until=None, poll_due_at=None
-    )
+    ConnectionPulse.objects.filter(connection=connection).update(failures=0, resting_until=None, poll_due_at=None)
     TicketLink.objects.filter(connection=connection, due_at__gt=at).update(due_at=at)
     resumed = _set_state(connection, Connection.State.ACTIVE, "", at)
     wake.ring("connection", str(connection.pk))

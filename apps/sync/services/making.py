@@ -12,7 +12,7 @@ from apps.foundation.outbound import OutboundGuard
 
 from ..connectors.base import Connector
 from ..connectors.catalog import CONNECTORS
-from ..connectors.http import Context, ExchangeRecord
+from ..connectors.http import Context, ExchangeRecord, Gate, OpenGate
 from ..crashpoints import reached
 from ..models import Connection
 from ..outages import OUTAGES
@@ -25,7 +25,9 @@ def _forget(_record: ExchangeRecord) -> None:
     """For calls that nobody keeps."""
 
 
-def connector_for(connection: Connection, record: Callable[[ExchangeRecord], None] = _forget) -> Connector:
+def connector_for(
+    connection: Connection, record: Callable[[ExchangeRecord], None] = _forget, gate: Gate | None = None
+) -> Connector:
     """A connector, to be used as an async context. Raises pydantic's ValidationError for unusable settings."""
     own = {name: value for name, value in connection.secrets.items() if name not in NOTICE_SECRETS}
     context = Context(
@@ -35,6 +37,7 @@ def connector_for(connection: Connection, record: Callable[[ExchangeRecord], Non
         guard=OutboundGuard(settings.SIAM_OUTBOUND_ALLOW),
         record=record,
         save_secrets=partial(sync_to_async(_keep_secrets), connection),
+        gate=gate or OpenGate(),
     )
     return CONNECTORS[connection.connector](context)
 

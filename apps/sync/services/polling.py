@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q
 from django.utils import timezone
 
-from ..connectors.base import ChangedPage, ConnectorError
+from ..connectors.base import CallsSpent, ChangedPage, ConnectorError
 from ..crashpoints import during, reached
 from ..engine.recovery import Action, decide
 from ..models import Connection, ConnectionPulse, TicketLink
@@ -70,6 +70,8 @@ def _settle_failure(connection: Connection, problem: ConnectorError, now: dateti
     consequence = decide(failure, connection.pulse.failures, jitter=_jitter())
     if consequence.action is Action.PAUSE_CONNECTION:
         store.put_on_hold(connection, failure.detail, now=now)
+    elif isinstance(problem, CallsSpent):
+        pass  # no failure of the system: the gate noted until when the allowance is used up
     elif consequence.action is Action.WAIT and not failure.is_connection_wide:
         # Only asking for changes is limited; tickets can still be read and written.
         ConnectionPulse.objects.filter(connection=connection).update(

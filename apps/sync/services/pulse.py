@@ -2,7 +2,14 @@
 
 from datetime import datetime
 
+from django.db.models import Q
+
 from ..models import Connection
+
+
+def waits_now(now: datetime) -> Q:
+    """Connections whose lanes wait for a moment that is known: the system rests, asked so, or has no calls left."""
+    return Q(pulse__resting_until__gt=now) | Q(pulse__limited_until__gt=now) | Q(pulse__spent_until__gt=now)
 
 
 def is_callable_now(connection: Connection, *, now: datetime) -> bool:

@@ -27,6 +27,7 @@ from ..store.ahead import read_held, take_held
 from .calling import Call, call
 from .carrying import carry_out_all, operation_of, read_failure
 from .claims import lease_on
+from .gates import CALLS_A_LANE, FOR_POLLS, gate_for, room_for_lanes
 from .pulse import is_callable_now
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,10 @@ def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
     pulse = connection.pulse
     # After the breaker's rest one lane is the probe; if it fails the breaker opens again, for longer.
     most = 1 if pulse.resting_until is not None else LANES_AT_ONCE
+    room = room_for_lanes(connection, now=now)
+    if room == 0:
+        return IDLE
+    most = min(most, room or most)
     links = store.claim(connection, now=now, most=most)
     if not links:
         return IDLE
@@ -91,10 +96,11 @@ def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
 
 def _carry_out(connection: Connection, works: Sequence[Work], lease: Lease, calls: list[Call]) -> list[Result]:
     async def carry_out(connector: Connector) -> list[Result]:
-        return await carry_out_all(connector, works, may_write=lease.is_held)
+        return await carry_out_all(connector, works, may_write=lease.is_held, heard=gate_for(connection).heard)
 
+    want = len(works) * CALLS_A_LANE
     try:
-        return call(connection, carry_out, calls, meanwhile=lease.keep)
+        return call(connection, carry_out, calls, meanwhile=lease.keep, want=want, leave=FOR_POLLS)
     except ConnectorError as problem:
         # The system could not even be opened; nothing was written.
         return [Failed(_as_connection_wide(read_failure(problem)))] * len(works)

@@ -10,10 +10,12 @@ from apps.access.kernel import require
 from apps.access.levels import Level
 from apps.tickets.actor import Actor
 
+from ..connectors.http import Gate
 from ..crashpoints import reached
 from ..models import Connection, RulesVersion, TicketLink
 from ..rules import Finding, RulesRefused, read_document, validate
 from ..store.rules import published_rules
+from .gates import visit
 from .making import connector_for
 
 
@@ -44,7 +46,8 @@ def try_rules(*, version: RulesVersion, actor: Actor) -> list[Finding]:
     Raises ConnectorError when the system cannot be asked.
     """
     require(actor.principal, Level.FULL, version.connection)
-    schema = asyncio.run(_read_schema(version.connection))
+    with visit(version.connection) as gate:
+        schema = asyncio.run(_read_schema(version.connection, gate))
     findings, limits = validate(read_document(version.document), schema)
     if version.state in (RulesVersion.State.DRAFT, RulesVersion.State.TESTED):
         has_errors = any(finding.is_error for finding in findings)
@@ -54,8 +57,8 @@ def try_rules(*, version: RulesVersion, actor: Actor) -> list[Finding]:
     return findings
 
 
-async def _read_schema(connection: Connection) -> Any:
-    async with connector_for(connection) as connector:
+async def _read_schema(connection: Connection, gate: Gate) -> Any:
+    async with connector_for(connection, gate=gate) as connector:
         return await connector.schema()
 
 

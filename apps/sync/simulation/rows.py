@@ -109,6 +109,7 @@ class SimulatedIntent(Row):
     created_at: datetime
     settled_at: datetime | None = None
     is_unknown: bool = False
+    doubted_at: datetime | None = None
     is_seen: bool = False
     change_ids: Any = ()
 

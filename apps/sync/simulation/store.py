@@ -313,8 +313,12 @@ class MemoryStore(MemoryBrakes):
         if connection.pulse.failures or connection.pulse.resting_until is not None:
             self.update(connection.pulse, failures=0, resting_until=None)
 
-    def note_failure(self, connection: SimulatedConnection, detail: str, *, now: datetime, jitter: float) -> None:
+    def note_failure(
+        self, connection: SimulatedConnection, detail: str, *, now: datetime, jitter: float, again: bool = False
+    ) -> None:
         pulse = connection.pulse
+        if again and not pulse.failures:
+            return
         self.update(pulse, failures=pulse.failures + 1)
         if pulse.failures >= OPENS_AFTER:
             rest = backoff(pulse.failures - OPENS_AFTER, jitter, PROBE_FIRST, PROBE_LONGEST)

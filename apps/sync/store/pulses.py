@@ -30,10 +30,14 @@ class PulseRows:
         _pulse(connection).update(last_success_at=now, failures=0, resting_until=None)
         pulse.last_success_at, pulse.failures, pulse.resting_until = now, 0, None
 
-    def note_failure(self, connection: Connection, detail: str, *, now: datetime, jitter: float) -> None:
-        connection.pulse.failures += 1
+    def note_failure(
+        self, connection: Connection, detail: str, *, now: datetime, jitter: float, again: bool = False
+    ) -> None:
         pulse = _pulse(connection)
-        pulse.update(failures=F("failures") + 1, last_failure_at=now, last_failure=detail[:SHOWN])
+        failing = pulse.exclude(failures=0) if again else pulse
+        if not failing.update(failures=F("failures") + 1, last_failure_at=now, last_failure=detail[:SHOWN]):
+            return
+        connection.pulse.failures += 1
         rest = rest_after(pulse.values_list("failures", flat=True).get(), jitter)
         if rest is not None:
             pulse.update(resting_until=now + timedelta(seconds=rest))

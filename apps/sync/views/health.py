@@ -81,6 +81,8 @@ def word_for(connection: Connection, held: int, now: datetime, oldest: datetime 
         return Word("not reachable", "bad", "unplug")
     if pulse is not None and pulse.limited_until is not None and pulse.limited_until > now:
         return Word("asked to wait", "warn", "hourglass")
+    if pulse is not None and pulse.spent_until is not None and pulse.spent_until > now:
+        return Word("calls used up", "calm", "gauge")
     if held:
         return Word("waits for a person", "warn", "hand")
     if oldest is not None and now - oldest > BEHIND_AFTER:

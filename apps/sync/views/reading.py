@@ -25,6 +25,7 @@ from ..connectors.catalog import CONNECTORS
 from ..models import Conflict, Connection, TicketLink
 from ..permissions import CONNECTION, RULES
 from ..selectors import (
+    allowance_of,
     brakes_in_force,
     connections,
     exchanges_of,
@@ -98,6 +99,7 @@ def live_context(connection: Connection, principal: Principal, now: datetime) ->
     return {
         "connection": connection,
         "health": healths([connection], seen_by=principal, now=now)[0],
+        "allowance": allowance_of(connection, now=now),
         "now": now,
         "linked": states[TicketLink.State.LINKED],
         "detached": states[TicketLink.State.DETACHED],

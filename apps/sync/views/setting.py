@@ -48,6 +48,7 @@ def connection_new(request: HttpRequest, connector: str = "") -> HttpResponse:
                 poll_seconds=form.cleaned_data["poll_seconds"],
                 brake_handful=form.cleaned_data["brake_handful"],
                 at=timezone.now(),
+                **form.allowance(),
             )
         except ConnectionRefused as refused:
             form.take_problems(refused.problems)
@@ -87,6 +88,7 @@ def connection_edit(request: HttpRequest, connection_id: UUID) -> HttpResponse:
                 secrets=form.secrets(),
                 poll_seconds=form.cleaned_data["poll_seconds"],
                 brake_handful=form.cleaned_data["brake_handful"],
+                allowance=form.allowance(),
             )
         except ConnectionRefused as refused:
             form.take_problems(refused.problems)

@@ -14,12 +14,13 @@ from apps.sandbox.azure_devops.sandbox import AzureDevOpsSandbox
 from apps.sandbox.server import start
 from apps.sync.connectors.azure_devops.connector import AzureDevOpsConnector
 from apps.sync.connectors.base import ConnectorError, Draft, Note, RateLimited, Rejected, SignInFailed, Upload
-from apps.sync.connectors.http import Context
+from apps.sync.connectors.http import Context, OpenGate
 from apps.sync.connectors.richtext import canonical
 from apps.sync.engine.snapshot import ExternalRef, Visibility
 
 from .azure_devops_project import BODY, AzureDevOpsUnderTest
 from .conformance_writes import DOCUMENTS
+from .vendor_replay import RecordingGate
 
 T = TypeVar("T")
 SITE = "Custom.Site"
@@ -191,7 +192,8 @@ async def on_server(sandbox: AzureDevOpsSandbox, act: Callable[[Any], Awaitable[
         if settings.get("sign_in") == "entra":
             settings["login_url"] = f"http://{origin}"
         secrets = members.get("secrets", {"pat": seed.SYNC_PAT})
-        context = Context(f"http://{origin}{path}", settings, secrets, OutboundGuard([origin]))
+        gate = members.get("gate") or OpenGate()
+        context = Context(f"http://{origin}{path}", settings, secrets, OutboundGuard([origin]), gate=gate)
         async with AzureDevOpsConnector(context) as connector:
             return await act(connector)
     finally:
@@ -242,12 +244,13 @@ def test_the_service_advises_to_wait_before_it_refuses() -> None:
 
     async def act(connector: AzureDevOpsConnector) -> Any:
         await connector.check()
-        advised = connector.advised_wait
+        advised = list(gate.closed)
         with pytest.raises(RateLimited) as limit:
             await connector.check()
-        return advised > 0, limit.value.retry_after > 0
+        return bool(advised) and min(advised) > 0, limit.value.retry_after > 0
 
-    assert asyncio.run(on_server(sandbox, act, "/global")) == (True, True)
+    gate = RecordingGate()
+    assert asyncio.run(on_server(sandbox, act, "/global", gate=gate)) == (True, True)
 
 
 def test_a_lost_answer_to_a_guarded_write_is_settled_by_the_revision() -> None:

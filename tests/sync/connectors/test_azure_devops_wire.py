@@ -28,7 +28,7 @@ from apps.sync.connectors.base import (
 from apps.sync.connectors.http import Context
 from apps.sync.engine.snapshot import ExternalRef, Visibility
 
-from .vendor_replay import Replay
+from .vendor_replay import RecordingGate, Replay
 
 NOW = datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
 SETTINGS = {"project": "Shop"}
@@ -319,16 +319,12 @@ def test_a_deleted_work_item_is_gone() -> None:
         run(replay, lambda connector: connector.fetch(REF))
 
 
-def test_advice_to_wait_on_a_good_answer_is_exposed() -> None:
+def test_advice_to_wait_on_a_good_answer_closes_the_gate() -> None:
     replay = scripted()
     replay.answers("POST", QUERY_PATH, {"workItems": []}, headers={"Retry-After": "12"})
-
-    async def ask(connector: AzureDevOpsConnector) -> tuple[float, float]:
-        before = connector.advised_wait
-        await connector.find("siam-1a2b")
-        return before, connector.advised_wait
-
-    assert run(replay, ask) == (0.0, 12.0)
+    gate = RecordingGate()
+    run(replay, lambda connector: connector.find("siam-1a2b"), gate=gate)
+    assert gate.closed == [12.0]
 
 
 def test_a_hit_whose_tag_only_begins_like_ours_is_not_found() -> None:

@@ -23,6 +23,8 @@ from apps.sync.connectors.jira.translate import (
     without_marks,
     write_value,
 )
+from apps.sync.connectors.jira.wiki import from_wiki, to_wiki
+from apps.sync.connectors.richtext import canonical
 from apps.sync.engine.snapshot import RemoteChange, Value
 
 KINDS = read_kinds(
@@ -107,7 +109,14 @@ def test_only_our_own_labels_are_hidden() -> None:
 
 @given(st.text(alphabet="ab\n *()-", max_size=30))
 def test_a_mark_line_is_taken_off_as_it_was_put_on(body: str) -> None:
-    assert split_mark(with_mark(body.rstrip(), "siam-3f2a9c0d41b7")) == (body.rstrip(), "siam-3f2a9c0d41b7")
+    body = canonical(body)
+    assert split_mark(with_mark(body, "siam-3f2a9c0d41b7")) == (body, "siam-3f2a9c0d41b7")
+
+
+@pytest.mark.parametrize("body", ["```\nls -l", "> ```\n> ls", "~~~\nls"])
+def test_a_code_block_that_nobody_closed_does_not_swallow_the_mark(body: str) -> None:
+    stored = to_wiki(with_mark(body, "siam-3f2a9c0d41b7"))
+    assert split_mark(from_wiki(stored))[1] == "siam-3f2a9c0d41b7"
     assert split_mark(body) == (body, None)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from apps.foundation.outbound import OutboundGuard
-from apps.sync.connectors.http import Context
+from apps.sync.connectors.http import Context, OpenGate
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,20 @@ class Scripted:
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+
+
+class RecordingGate(OpenGate):
+    """Lets every call through, and keeps what a system said of its limits."""
+
+    def __init__(self) -> None:
+        self.closed: list[float] = []
+        self.told: set[tuple[int, float]] = set()
+
+    def close(self, seconds: float, detail: str) -> None:
+        self.closed.append(seconds)
+
+    def learn(self, calls: int, seconds: float) -> None:
+        self.told.add((calls, seconds))
 
 
 class Replay:

@@ -1,11 +1,14 @@
 """Lost answers and dead workers: looked for before anything is written again (INV-12 to INV-17, INV-37)."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from apps.sync import services as sync
+from apps.sync.connectors.memory import MemoryConnector
 from apps.sync.engine.claims import CLAIM_SECONDS
 from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.settling import settle
@@ -248,3 +251,22 @@ def test_a_ticket_that_cannot_be_planned_stops_no_other(stage: Stage, monkeypatc
     assert (hold["cause"], hold["party"]) == ("our_fault", "the operator of this portal")
     assert "ZeroDivisionError" in hold["text"]
     assert stage.link(A, good).state == TicketLink.State.LINKED
+
+
+def test_what_an_index_may_not_show_yet_is_waited_for_from_the_end_of_the_call(stage: Stage) -> None:
+    """The note of the write may be minutes older than the call: a round has many lanes and a slow system (INV-15)."""
+    stage.connect(A, index_lag_seconds=60)
+    ticket = stage.open(A)
+    sync.link_ticket(ticket, now=stage.now)
+    stage.fault(A, "lost_response", on="create", times=1)
+
+    async def misses(_self: Any, _correlation: str, _ref: Any = None) -> None:
+        return None
+
+    stage.monkeypatch.setattr(MemoryConnector, "find", misses)
+    stage.round(A, minutes=0)
+    Intent.objects.update(created_at=F("created_at") - timedelta(minutes=10))
+    stage.round(A, minutes=0.5)
+    assert Intent.objects.get().state == Intent.State.OPEN
+    stage.round(A, minutes=2)
+    assert Intent.objects.get().state == Intent.State.ABSENT

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from apps.sync.connectors.base import ConnectorError, Rejected, SignInFailed, TicketGone, VendorFault
-from apps.sync.connectors.http import Answer, Context, VendorHttp, read_retry_after
+from apps.sync.connectors.http import Answer, Context, VendorHttp
 from apps.sync.engine.snapshot import ExternalRef
 
 from .failures import is_sign_in_page, read_body, read_message, read_refusal
@@ -42,8 +42,6 @@ class AzureClient:
         self._sign_in.use(self._http)
         self._version = settings.api_version or (NEWEST_VERSION if settings.flavor == "services" else "")
         self._negotiating = asyncio.Lock()
-        self.advised_wait = 0.0
-        """Seconds that the latest answer asked us to wait: Services advise that on good answers before they refuse."""
 
     async def open(self) -> None:
         await self._http.open()
@@ -203,7 +201,6 @@ class AzureClient:
         answer = await self._http.request(
             method, path, params=asked, json=json, data=data, headers=headers, accept=accept
         )
-        self.advised_wait = read_retry_after(answer.headers) if "retry-after" in answer.headers else 0.0
         if answer.status < 300 and is_sign_in_page(answer):
             raise SignInFailed("answered with a sign-in page: the credentials are not valid")
         return answer

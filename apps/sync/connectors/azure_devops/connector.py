@@ -87,11 +87,6 @@ class AzureDevOpsConnector:
     async def __aexit__(self, *exc: object) -> None:
         await self._client.close()
 
-    @property
-    def advised_wait(self) -> float:
-        """Seconds that the latest good answer asked us to wait before the next call; 0 when it did not."""
-        return self._client.advised_wait
-
     async def check(self) -> SystemCard:
         """Prove the credentials, and that the project and its configured types exist."""
         card = await self._client.get("/_apis/connectionData", preview="1")

@@ -11,7 +11,7 @@ from apps.sync.connectors.base import Rejected, TicketGone, Upload, VendorFault
 from apps.sync.connectors.http import Answer, Context, VendorHttp
 from apps.sync.engine.snapshot import ExternalRef
 
-from .failures import classify
+from .failures import classify, read_limit
 from .settings import JiraSecrets, JiraSettings
 from .sign_in import SignIn
 
@@ -45,6 +45,7 @@ class JiraClient:
             renew=self._sign_in.renew if self._sign_in.can_renew else None,
             classify=classify,
             deadline=settings.deadline_seconds,
+            read_limit=read_limit,
         )
         self._sign_in.http = self.http
         self.is_cloud = settings.flavour == "cloud"

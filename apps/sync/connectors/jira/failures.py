@@ -20,7 +20,7 @@ from apps.sync.connectors.base import (
     TicketGone,
     VendorFault,
 )
-from apps.sync.connectors.http import LONGEST_WAIT, Answer, read_retry_after, redact
+from apps.sync.connectors.http import LONGEST_WAIT, Answer, read_count, read_retry_after, redact
 
 _NAMED_FIELD = re.compile(r"[Ff]ield '([^']+)'")
 _SCOPES = {"jira-burst-based": "endpoint", "jira-per-issue-on-write": "ticket"}
@@ -109,3 +109,10 @@ def known_shape() -> Iterator[None]:
         raise VendorFault(
             f"answered in a shape that Jira does not document ({type(problem).__name__}: {problem})", is_unknown=True
         ) from problem
+
+
+def read_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:
+    """What Data Center lets our account ask for in a minute; Cloud counts points, which no call knows beforehand."""
+    filled = read_count(headers, "x-ratelimit-fillrate")
+    seconds = read_count(headers, "x-ratelimit-interval-seconds")
+    return (max(1, filled * 60 // seconds), 60.0) if filled and seconds else None

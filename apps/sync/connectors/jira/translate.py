@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from apps.sync.connectors.base import FieldSchema, Rejected
+from apps.sync.connectors.richtext import canonical
 from apps.sync.engine.snapshot import Value
 
 from .adf import from_adf, to_adf
@@ -264,7 +265,8 @@ def _write_word(shape: Shape, word: str) -> Any:
 
 def with_mark(body: str, correlation: str) -> str:
     """A text that carries our mark in a last line, for systems without entity properties."""
-    return f"{body}\n\n({correlation})"
+    # In its one spelling nothing that was opened stays open: an unclosed code block would swallow the mark.
+    return f"{canonical(body)}\n\n({correlation})"
 
 
 def split_mark(body: str) -> tuple[str, str | None]:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable
 
 from apps.sync.connectors.richtext import to_html as markdown_to_html
+from apps.sync.connectors.richtext.document import safe_address
 
-from .tree import Element, Run, nest, paragraphs, parse, runs, text_of
+from .tree import INLINE, Element, Run, nest, paragraphs, parse, runs, text_of
 from .wiki_reading import from_wiki
 
 __all__ = ["from_wiki", "to_wiki"]
@@ -24,8 +25,64 @@ _LINE_START = re.compile(r"^(\s*)(?=(?:[*#\-]+ |h[1-6]\. |bq\. |-{4,}\s*$|\|))",
 
 
 def to_wiki(markdown: str) -> str:
-    """Wiki markup of ``markdown``; an empty text stays empty."""
-    return "\n\n".join(block for block in _blocks(paragraphs(parse(markdown_to_html(markdown)).children)) if block)
+    """Wiki markup of ``markdown``; an empty text stays empty. Read and written again it stays as it is.
+
+    A block whose words Jira's own rules would read in another way, or in yet another one each time they go round, loses
+    its marks once and keeps its words.
+    """
+    blocks = _parsed(markdown)
+    return _joined(
+        text if _keeps(text, block) else _carefully(block) for block in blocks if (text := _joined(_block(block)))
+    )
+
+
+def _parsed(markdown: str) -> list[Element]:
+    return paragraphs(parse(markdown_to_html(markdown)).children)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n\n".join(text for text in texts if text)
+
+
+def _keeps(wiki: str, block: Element) -> bool:
+    """Whether ``wiki`` is read as the words of ``block``, and, written again, is read as before."""
+    kept = from_wiki(wiki)
+    blocks = _parsed(kept)
+    if _words(*blocks) != _words(block):
+        return False
+    again = _joined(_blocks(blocks))
+    return again == wiki or from_wiki(again) == kept
+
+
+def _words(*blocks: Element) -> str:
+    return "".join("".join(text_of(block) for block in blocks).split())
+
+
+_SIGNS = {number: 0xE100 + number for number in range(33, 127) if not chr(number).isalnum()}
+_SPELLED = {private: f"&#{number};" for number, private in _SIGNS.items()}
+
+
+def _carefully(block: Element) -> str:
+    """``block`` as words alone, with every sign as an entity."""
+    return _joined(_block(_as_words(block))).translate(_SPELLED)
+
+
+def _as_words(element: Element) -> Element:
+    if element.tag == "pre":
+        return element
+    children: list[Element | str] = []
+    for child in element.children:
+        if isinstance(child, str):
+            children.append(child.translate(_SIGNS))
+        elif child.tag in INLINE and child.tag not in ("br", "img", "input"):
+            address = child.attributes.get("href", "")
+            words = _as_words(child).children
+            children += words
+            if address and safe_address(text_of(child)) != safe_address(address):
+                children.append(f" ({address})".translate(_SIGNS))
+        else:
+            children.append(_as_words(child))
+    return Element(element.tag, element.attributes, children)
 
 
 def _blocks(elements: Iterable[Element]) -> list[str]:
@@ -46,7 +103,7 @@ def _block(element: Element) -> list[str]:
     if tag in ("ul", "ol"):
         return _list(element, "")
     if tag == "blockquote":
-        inner = "\n\n".join(block for block in _blocks(_unquoted(element)) if block)
+        inner = _joined(_blocks(_unquoted(element)))
         return [f"{{quote}}\n{inner}\n{{quote}}"] if inner else []
     if tag == "table":
         return [_table(element)]
@@ -76,7 +133,12 @@ def _line(element: Element) -> str:
 def _spelled(found: list[Run]) -> str:
     def wrap(mark: str, inner: str, href: str) -> str:
         if mark == "link":
-            return f"[{inner}]" if inner == href else f"[{inner}|{href.replace('|', '%7C').replace(']', '%5D')}]"
+            address = href.replace("|", "%7C").replace("]", "%5D")
+            # A link stands on one line.
+            lines = inner.split("\n")
+            return "\n".join(
+                line if not line.strip() else f"[{line}]" if line == href else f"[{line}|{address}]" for line in lines
+            )
         return _marked(mark, inner)
 
     return _loosen(nest(found, wrap, _spell))

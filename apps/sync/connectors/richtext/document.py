@@ -232,6 +232,10 @@ def _fold_links(runs: Iterable[Run]) -> Iterator[Run]:
         run, *more = linked
         if address is None or more:
             yield from (run, *more)
+        elif len(run.text.split()) > 1 and {safe_address(word) for word in run.text.split()} == {address}:
+            # One address several times is no text of a link to it: plain text would name the address once more.
+            for piece in re.split(r"(\s+)", run.text):
+                yield Run(piece, run.marks - {LINK + address} if piece.isspace() else run.marks)
         elif address == "mailto:" + run.text:
             yield Run(run.text, run.marks - {LINK + address})
         elif address.endswith("/") and safe_address(run.text) == address[:-1]:

@@ -21,7 +21,7 @@ from apps.sync.connectors.base import (
     Upload,
     VendorFault,
 )
-from apps.sync.connectors.http import LONGEST_WAIT, Answer, Context, VendorHttp, redact
+from apps.sync.connectors.http import LONGEST_WAIT, Answer, Context, VendorHttp, read_count, redact
 
 from .query import Row, Term, encode
 from .settings import ServiceNowSecrets, ServiceNowSettings
@@ -85,6 +85,7 @@ class ServiceNowClient:
             renew=self.sign_in.renew if self.sign_in.uses_tokens else None,
             classify=classify,
             deadline=settings.timeout_seconds,
+            read_limit=read_limit,
         )
         self.sign_in.http = self.http
 
@@ -327,3 +328,9 @@ def _read_reset(answer: Answer, shown: str) -> RateLimited | None:
     except (KeyError, ValueError, TypeError):
         return None
     return RateLimited(shown, retry_after=min(max(wait, 1.0), LONGEST_WAIT))
+
+
+def read_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:
+    """The requests an hour of the rule that applies to our account, where the instance has one."""
+    calls = read_count(headers, "x-ratelimit-limit")
+    return (calls, 3600.0) if calls else None

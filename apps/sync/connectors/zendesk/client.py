@@ -10,7 +10,7 @@ from apps.sync.connectors.base import RateLimited, TicketGone, VendorFault
 from apps.sync.connectors.http import Answer, Context, VendorHttp
 from apps.sync.engine.snapshot import ExternalRef
 
-from .failures import read_refusal
+from .failures import read_limit, read_refusal
 from .settings import Secrets, Settings
 from .signin import SignIn
 
@@ -34,6 +34,7 @@ class ZendeskClient:
             renew=self._sign_in.renew if self._sign_in.is_renewable else None,
             classify=read_refusal,
             deadline=settings.deadline_seconds,
+            read_limit=read_limit,
         )
         self._sign_in.use(self._http)
         self.base_url = base

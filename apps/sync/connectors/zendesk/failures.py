@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from apps.sync.connectors.base import (
@@ -14,7 +15,7 @@ from apps.sync.connectors.base import (
     TicketClosed,
     VendorFault,
 )
-from apps.sync.connectors.http import Answer, read_retry_after, redact
+from apps.sync.connectors.http import Answer, read_count, read_retry_after, redact
 
 STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
 _FIELD_OF_KIND = {
@@ -135,3 +136,9 @@ def no_route(ticket: dict[str, Any], wanted: str, reason: str) -> NoRoute:
     reachable += ["closed"] if present == "solved" else []
     detail = f"no way from {present} to {wanted}: {reason}; reachable: {', '.join(reachable)}"
     return NoRoute(detail, field="status", value=wanted)
+
+
+def read_limit(headers: Mapping[str, str]) -> tuple[int, float] | None:
+    """The account's requests a minute, which its plan decides and every answer names."""
+    calls = read_count(headers, "x-rate-limit")
+    return (calls, 60.0) if calls else None
