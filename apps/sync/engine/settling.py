@@ -55,6 +55,9 @@ def settle(
 
 
 def _settle_look(store: Store, link: LinkRow, work: Look, looked: Looked, rules: SyncRules, now: datetime) -> None:
+    if work.ref.id != link.external_id:
+        # The link was tied to another ticket while this one was read.
+        return
     try:
         take_in(store, link, looked, rules, now=now)
     except ForeignAnswer as refused:
@@ -120,8 +123,11 @@ def _settle_fields(store: Store, link: LinkRow, intent: IntentRow, receipt: Rece
 def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetime, *, is_follow_up: bool) -> None:
     # A webhook may have told of the new ticket before its answer reached us: that sighting is this link.
     sighting = store.of_external(link.connection, [receipt.ref.id]).get(receipt.ref.id)
-    if sighting is not None and sighting.pk != link.pk and sighting.ticket_id is None:
-        store.delete(sighting)
+    if sighting is not None and sighting.pk != link.pk:
+        if sighting.ticket_id is None:
+            store.delete(sighting)
+        elif sighting.former:
+            _give_back(store, sighting, receipt.ref, now)
     before = ref_of(link)
     link.external_id, link.key, link.url = receipt.ref.id, receipt.ref.key, receipt.ref.url
     link.state, link.is_closed = LinkState.LINKED, False
@@ -130,6 +136,17 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
         link.change_cursor = ""
         store.save(link, "external_id")
         _leave_behind(store, link, before, now)
+
+
+def _give_back(store: Store, follower: LinkRow, created: ExternalRef, now: datetime) -> None:
+    """A ticket was merged into one that we had just created, before its creation was settled: ``follower`` took that
+    one over, but it belongs to the ticket that it was created for (F18)."""
+    *former, own = follower.former
+    text = f"{created.key or created.id} in {follower.connection.name} belongs to another ticket; "
+    follower.former = former
+    follower.external_id, follower.key, follower.url, follower.change_cursor = own["id"], own["key"], own["url"], ""
+    _detach(store, follower, text + "this one no longer follows it.", now)
+    store.save(follower)
 
 
 def _leave_behind(store: Store, link: LinkRow, former: ExternalRef, now: datetime) -> None:

@@ -9,7 +9,7 @@ import pytest
 from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.hearing import accept_changed, accept_notice
 from apps.sync.engine.ports import IntentState, LinkState
-from apps.sync.engine.recovery import Outcome, stored_by
+from apps.sync.engine.recovery import Failure, FailureKind, Outcome, stored_by
 from apps.sync.engine.settling import settle
 from apps.sync.engine.snapshot import (
     Attachment,
@@ -21,7 +21,7 @@ from apps.sync.engine.snapshot import (
     TicketSnapshot,
     Visibility,
 )
-from apps.sync.engine.work import Look, Looked, Recover, Recovered
+from apps.sync.engine.work import Done, Failed, Look, Looked, Recover, Recovered
 from apps.sync.simulation.faults import Coverage
 from apps.sync.simulation.memory import StoreDown
 from apps.sync.simulation.store import MemoryStore
@@ -132,3 +132,44 @@ def test_a_database_that_fails_for_a_moment_parks_no_lane(store: MemoryStore) ->
         decide_work(store, [held], held.connection.rules, now=NOW)
 
     assert store.links[link.pk].delivery_hold is None
+
+
+class TestMergedIntoOurNewTicket:
+    """zendesk: a ticket is merged into one that we have just created and not settled yet (F18, F50)."""
+
+    NEW = ExternalRef("8", "OPS-8")
+
+    def follow_the_merge(self, store: MemoryStore):
+        follower = linked(store, look_wanted=1)
+        merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=self.NEW))
+        work = Look(follower.pk, CLOSED, None, 1, frozenset(), takes_files=True, largest_file=400)
+        rules = follower.connection.rules
+        settle(store, claimed(store), work, merged, rules=rules, now=NOW, dice=lambda: 0.5)
+        assert store.links[follower.pk].external_id == self.NEW.id
+        return follower
+
+    def test_it_belongs_to_the_ticket_that_it_was_created_for(self, store: MemoryStore) -> None:
+        follower = self.follow_the_merge(store)
+        store.add_ticket("T2", "jira1", {"kind": "incident", "title": "#2#"}, NOW)
+        creator = store.add_link(store.connections["zendesk0"], "T2", now=NOW)
+        assert creator is not None
+        (held,) = [one for one in store.claim(creator.connection, now=NOW, most=9) if one.pk == creator.pk]
+        ((_link, work),) = decide_work(store, [held], creator.connection.rules, now=NOW)
+        made = Done(Receipt(self.NEW, "1", self.NEW.id))
+        settle(store, held, work, made, rules=creator.connection.rules, now=NOW, dice=lambda: 0.5)
+
+        assert store.links[creator.pk].external_id == self.NEW.id
+        assert store.links[follower.pk].external_id == CLOSED.id
+        assert store.links[follower.pk].state == LinkState.DETACHED
+        assert "belongs to another ticket" in store.tickets["T1"].journal[-1].text
+
+    def test_what_was_read_of_another_ticket_meanwhile_is_left(self, store: MemoryStore) -> None:
+        follower = self.follow_the_merge(store)
+        (held,) = store.claim(follower.connection, now=NOW, most=9)
+        work = Look(follower.pk, CLOSED, None, 2, frozenset(), takes_files=True, largest_file=400)
+        seen = Looked(TicketSnapshot(CLOSED, "2", "incident", {"subject": "#9#"}, NOW, NOW), ())
+        settle(store, held, work, seen, rules=held.connection.rules, now=NOW, dice=lambda: 0.5)
+
+        row = store.links[follower.pk]
+        assert row.intake_hold is None
+        assert row.look_wanted > row.look_done
