@@ -149,6 +149,8 @@ class IntentRow(Protocol):
     change_ids: Any
     note: str
     created_at: datetime
+    doubted_at: datetime | None
+    """When its outcome came into doubt: until then its call may have been under way."""
     settled_at: datetime | None
 
 

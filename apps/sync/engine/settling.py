@@ -143,6 +143,10 @@ def _give_back(store: Store, follower: LinkRow, created: ExternalRef, now: datet
     one over, but it belongs to the ticket that it was created for (F18)."""
     *former, own = follower.former
     text = f"{created.key or created.id} in {follower.connection.name} belongs to another ticket; "
+    sighting = store.of_external(follower.connection, [own["id"]]).get(own["id"])
+    if sighting is not None:
+        # Asking for changes named the old ticket again meanwhile. It is merged: nothing was read of it.
+        store.delete(sighting)
     follower.former = former
     follower.external_id, follower.key, follower.url, follower.change_cursor = own["id"], own["key"], own["url"], ""
     _detach(store, follower, text + "this one no longer follows it.", now)
@@ -241,7 +245,7 @@ def _settle_failure(
     if isinstance(work, Do):
         intent = store.intent(link, work.intent_id)
         if failure.is_unknown:
-            intent.is_unknown, intent.note = True, failure.detail[:SHOWN]
+            intent.is_unknown, intent.doubted_at, intent.note = True, now, failure.detail[:SHOWN]
             intent.change_ids = [*intent.change_ids, *failure.change_ids]
             store.save_intent(intent)
             if consequence.action in (Action.DETACH, Action.FOLLOW, Action.CLOSED):
@@ -314,7 +318,7 @@ def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now
     taken = store.of_external(link.connection, [into.id]).get(into.id)
     text = f"{link.key or link.external_id} was merged into {into.key or into.id} in {link.connection.name}."
     if taken is not None and taken.pk != link.pk:
-        if taken.ticket_id is not None:
+        if taken.ticket_id is not None or taken.state == LinkState.FORMER:
             text += " That one belongs to another ticket; this one no longer follows it."
             _detach(store, link, work, text, now)
             return

@@ -133,6 +133,9 @@ class Intent(models.Model):
     is_seen = models.BooleanField(default=False, help_text="It came back in the system's change log.")
     note = models.TextField(blank=True)
     created_at = models.DateTimeField()
+    doubted_at = models.DateTimeField(
+        null=True, help_text="When its outcome came into doubt: until then its call may have been under way."
+    )
     settled_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -1,18 +1,21 @@
-"""Drills: a system that is down for a day under load, and rings of systems in which nothing may go round."""
+"""Drills: a system that is down for a day under load, rings of systems in which nothing may go round, ties that must
+end alike whatever is heard first, and twin worlds that differ only in what is kept from one system."""
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..engine.rules import Tiebreak
 from . import moves, people
 from .braking import play
 from .faults import SYSTEMS, Coverage
 from .invariants import Broken
 from .resting import rest
-from .world import World
+from .world import Act, World
 
 DAY = 24 * 3600.0
+SCHEDULES = 20
 EDITS = 60
 
 
@@ -22,6 +25,8 @@ class Outcome:
 
     name: str
     seed: str
+    size: int = SCHEDULES
+    """How large a drill is that comes in sizes."""
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken: str = ""
 
@@ -38,9 +43,9 @@ class Outcome:
         return "\n".join([f"drill {self.name}, seed {self.seed}", *lines, self.broken or "passed"])
 
 
-def drill(name: str, seed: str) -> Outcome:
+def drill(name: str, seed: str, size: int = SCHEDULES) -> Outcome:
     """Play one drill."""
-    outcome = Outcome(name, seed)
+    outcome = Outcome(name, seed, size)
     try:
         DRILLS[name](outcome)
     except Broken as broken:
@@ -83,9 +88,11 @@ def _outage(outcome: Outcome) -> None:
 ACTS_BEFORE = 15
 
 
-def _work(world: World, dice: random.Random, edits: int, pause: float) -> None:
+ACTS = (people.edit_here, people.say_here, people.edit_there, people.say_there, people.attach_here)
+
+
+def _work(world: World, dice: random.Random, edits: int, pause: float, acts: Sequence[Act] = ACTS) -> None:
     """People do something, time passes, and workers and polls do what they can."""
-    acts = (people.edit_here, people.say_here, people.edit_there, people.say_there, people.attach_here)
     for _ in range(edits):
         if len(world.store.tickets) < 3:
             people.open_here(world, dice.getrandbits(16), dice.getrandbits(16), 0)
@@ -136,8 +143,98 @@ def _rings(outcome: Outcome) -> None:
         }
 
 
+# --- Ties (INV-22) ----------------------------------------------------------------------------------------------------
+
+UNDER_WAY = ("begin", "request", "settle", "poll", "hear", "kill_worker")
+
+
+def _ties(outcome: Outcome) -> None:
+    """Both sides set a title before either hears of the other, once for each rule: under every schedule the same one
+    holds on both sides, and it is the one that the rule names."""
+    for kind in SYSTEMS:
+        for tiebreak in (Tiebreak.HUB, Tiebreak.SYSTEM, Tiebreak.LATEST):
+            for later in ("hub", "system"):
+                expected = later if tiebreak is Tiebreak.LATEST else str(tiebreak)
+                winners = {_winner(f"{outcome.seed}/{kind}", kind, tiebreak, later, n) for n in range(outcome.size)}
+                outcome.parts[f"{kind}, {tiebreak}, the {later} is later"] = {
+                    "schedules": outcome.size,
+                    "winners": ", ".join(sorted(winners)),
+                }
+                if winners != {expected}:
+                    raise Broken(22, "diverged", f"{kind}: under the rule {tiebreak} {winners} won, not the {expected}")
+
+
+def _winner(seed: str, kind: str, tiebreak: Tiebreak, later: str, schedule: int) -> str:
+    world = World(seed, Coverage(), kinds=(kind,), is_plain=True)
+    connection, system = world.store.connections[f"{kind}0"], world.systems[f"{kind}0"]
+    fields = tuple(replace(one, tiebreak=tiebreak) for one in connection.rules.fields)
+    world.plain_rules[connection.pk] = replace(connection.rules, fields=fields)
+    people.publish(world, connection, world.plain_rules[connection.pk])
+    people.open_here(world, 0, 0, 0)
+    people.share(world, 0, 0, 0)
+    _let_run(world, 1)
+    (hub,), (there,) = world.store.tickets.values(), system.tickets.values()
+    title = system.profile.fields["title"]
+    for side in ("system", "hub") if later == "hub" else ("hub", "system"):
+        world.pass_time(30.0 - world.seconds % 1 - system.skew * (side == "system"))
+        if side == "hub":
+            world.store.change(hub.pk, {"title": "#901#"}, at=world.portal_now(), origin="")
+        else:
+            system.edit(there, {title: "#902#"}, by=people.PERSON)
+        world.pass_time(30.0)
+    dice = random.Random(f"{seed}/{schedule}")
+    for _ in range(60):
+        moves.perform(world, (dice.choice(UNDER_WAY), *(dice.getrandbits(16) for _ in range(3))))
+    rest(world)
+    return {"#901#": "hub", "#902#": "system"}.get(str(hub.fields["title"]), str(hub.fields["title"]))
+
+
+# --- Twins (INV-28) ---------------------------------------------------------------------------------------------------
+
+MORE = " and more of what is none of their business"
+
+
+def _twins(outcome: Outcome) -> None:
+    """Two worlds that differ only in what the rules keep from one system: what reaches it is the same to the letter,
+    and to the tenth of a second."""
+    for place, kind in enumerate(SYSTEMS):
+        plain, twin = (_overhear(outcome, f"{kind}{place}", secret) for secret in ("", MORE))
+        differing = sum(one != other for one, other in zip(plain[0], twin[0], strict=False))
+        differing += abs(len(plain[0]) - len(twin[0]))
+        outcome.parts[kind] = {
+            "requests and writes": len(plain[0]),
+            "texts kept from it": plain[1],
+            "differing": differing,
+        }
+        if differing:
+            pairs = zip([*plain[0], ""], [*twin[0], ""], strict=False)
+            one, other = next(pair for pair in pairs if pair[0] != pair[1])
+            raise Broken(28, "leaked", f"{kind} can tell: {one!r} in one world, {other!r} in the other")
+
+
+def _overhear(outcome: Outcome, name: str, secret: str) -> tuple[list[str], int]:
+    """What one system hears in a world, and how many texts were kept from it. It never gets internal words of others,
+    nor the site."""
+    world = World(f"{outcome.seed}/twins/{name}", Coverage(), kinds=SYSTEMS, is_plain=True)
+    connection = world.store.connections[name]
+    fields = tuple(one for one in connection.rules.fields if one.hub != "custom.site")
+    world.plain_rules[name] = replace(connection.rules, fields=fields)
+    people.publish(world, connection, world.plain_rules[name])
+    for other, rules in list(world.plain_rules.items()):
+        talk = replace(rules.conversation, in_internal=None, out_internal="internal")
+        world.plain_rules[other] = replace(rules, conversation=talk)
+        people.publish(world, world.store.connections[other], world.plain_rules[other])
+    world.watch.told, world.kept_from, world.secret = [], name, secret
+    dice = random.Random(f"{outcome.seed}/{name}")
+    _work(world, dice, 10 * outcome.size, 20.0, (*ACTS, people.edit_here, people.say_here, people.attach_there))
+    rest(world)
+    return [one for one in world.watch.told if f" {name} " in one], world.secrets
+
+
 DRILLS: dict[str, Callable[[Outcome], None]] = {
     "brake": lambda outcome: play(outcome, _let_run),
     "outage": _outage,
     "rings": _rings,
+    "ties": _ties,
+    "twins": _twins,
 }

@@ -105,6 +105,7 @@ class SimulatedIntent(Row):
     note: str
     created_at: datetime
     settled_at: datetime | None = None
+    doubted_at: datetime | None = None
     is_unknown: bool = False
     is_seen: bool = False
     change_ids: Any = ()

@@ -9,9 +9,9 @@ import pytest
 
 from apps.sync.simulation.drills import drill
 from apps.sync.simulation.faults import CATALOG, Coverage
-from apps.sync.simulation.invariants import SAFETY
 from apps.sync.simulation.running import run
 from apps.sync.simulation.shrinking import breaks, shrink, tell
+from apps.sync.simulation.watch import SAFETY
 
 from .defects import DEFECTS
 from .exam import catch, planted
