@@ -11,12 +11,11 @@ from . import moves, people
 from .braking import play
 from .faults import SYSTEMS, Coverage
 from .invariants import Broken
-from .resting import rest
+from .resting import quiet_day, rest
 from .world import Act, World
 
 DAY = 24 * 3600.0
 SCHEDULES = 20
-EDITS = 60
 
 
 @dataclass
@@ -55,34 +54,40 @@ def drill(name: str, seed: str, size: int = SCHEDULES) -> Outcome:
 
 def _outage(outcome: Outcome) -> None:
     """Each system in turn is down for a day while people go on everywhere; afterwards everything is applied, in the
-    order in which it happened, and nobody was needed."""
+    order in which it happened (INV-5 and INV-6 see to that), and nobody was needed."""
     for down in SYSTEMS:
         world = World(f"{outcome.seed}/outage/{down}", Coverage(), kinds=SYSTEMS, is_plain=True)
-        dice = random.Random(f"{outcome.seed}/{down}")
+        dice, edits = random.Random(f"{outcome.seed}/{down}"), 3 * outcome.size
         _work(world, dice, ACTS_BEFORE, 20.0)
         system = world.systems[f"{down}{SYSTEMS.index(down)}"]
         system.is_down = True
-        _work(world, dice, EDITS, DAY / EDITS)
-        owed = sum(
-            world.store.tickets[link.ticket_id].last_seq - link.applied_seq
-            for link in world.store.links_of[system.name].values()
-            if link.ticket_id is not None
-        )
+        _work(world, dice, edits, DAY / edits)
+        owed, written = _owed(world, system.name), world.watch.written
         system.is_down = False
         back_at = world.seconds
         _let_run(world, PATIENCE)
+        left, needed = sum(_owed(world, name) for name in world.systems), _needing_a_person(world)
         outcome.parts[down] = {
             "entries waiting at the end of the outage": owed,
+            "entries waiting in the end": left,
             "virtual minutes until applied": round((world.seconds - back_at) / 60, 1),
-            "lanes that needed a person": sum(
-                link.delivery_hold is not None or link.intake_hold is not None for link in world.store.links.values()
-            ),
-            "writes in order": world.watch.written,
+            "writes that made up for it": world.watch.written - written,
+            "lanes and connections that needed a person": needed,
         }
-        needed = outcome.parts[down]["lanes that needed a person"]
+        if not owed or left or needed:
+            what = f"{owed} entries waited, {left} still do, {needed} lanes and connections need a person"
+            raise Broken(45, "stuck", f"after the outage of {down}: {what}")
         rest(world)
-        if needed:
-            raise Broken(45, "stuck", f"{needed} lanes waited for a person after the outage of {down}")
+
+
+def _owed(world: World, name: str) -> int:
+    links = world.store.links_of[name].values()
+    return sum(world.store.tickets[one.ticket_id].last_seq - one.applied_seq for one in links if one.ticket_id)
+
+
+def _needing_a_person(world: World) -> int:
+    lanes = sum(one.delivery_hold is not None or one.intake_hold is not None for one in world.store.links.values())
+    return lanes + sum(one.state != "active" for one in world.store.connections.values())
 
 
 ACTS_BEFORE = 15
@@ -134,13 +139,18 @@ def _rings(outcome: Outcome) -> None:
     for size in (3, 4, 5):
         kinds = tuple(SYSTEMS[place % len(SYSTEMS)] for place in range(size))
         world = World(f"{outcome.seed}/rings/{size}", Coverage(), kinds=kinds, is_plain=True)
-        _work(world, random.Random(f"{outcome.seed}/{size}"), EDITS, 5.0)
+        _work(world, random.Random(f"{outcome.seed}/{size}"), 3 * outcome.size, 5.0)
         rest(world)
+        written, entered = world.watch.written, world.watch.entered
+        _taken, writes, entries = quiet_day(world)
         outcome.parts[f"ring of {size}"] = {
-            "writes": world.watch.written,
-            "journal entries": world.watch.entered,
-            "writes in 24 hours of quiet": 0,
+            "writes": written,
+            "journal entries": entered,
+            "writes in 24 hours of quiet": writes,
+            "entries in 24 hours of quiet": entries,
         }
+        if writes or entries:
+            raise Broken(24, "other", f"ring of {size}: {writes} writes and {entries} entries in a day of quiet")
 
 
 # --- Ties (INV-22) ----------------------------------------------------------------------------------------------------
@@ -176,7 +186,7 @@ def _winner(seed: str, kind: str, tiebreak: Tiebreak, later: str, schedule: int)
     (hub,), (there,) = world.store.tickets.values(), system.tickets.values()
     title = system.profile.fields["title"]
     for side in ("system", "hub") if later == "hub" else ("hub", "system"):
-        world.pass_time(30.0 - world.seconds % 1 - system.skew * (side == "system"))
+        world.pass_time(30.0 + abs(system.skew))  # later by whichever clock
         if side == "hub":
             world.store.change(hub.pk, {"title": "#901#"}, at=world.portal_now(), origin="")
         else:

@@ -291,14 +291,19 @@ def _nothing_lost(world: "World", system: "SimulatedSystem", ticket: "RemoteTick
 
 
 def _quiet(world: "World") -> int:
-    """INV-24: a day of quiet, with all polls and sweeps, writes nothing anywhere."""
+    """INV-24: a day of quiet writes nothing anywhere."""
+    taken, writes, entries = quiet_day(world)
+    if writes or entries:
+        raise Broken(24, "other", f"in a day of quiet {writes} writes and {entries} entries were made")
+    return taken
+
+
+def quiet_day(world: "World") -> tuple[int, int, int]:
+    """A day on which nobody does anything, with all polls and sweeps: its moves, writes and journal entries."""
     before, taken = (world.watch.written, world.watch.entered), 0
     for _sweep in range(SWEEPS_A_DAY):
         world.pass_time(3600.0 * QUIET_HOURS / SWEEPS_A_DAY)
         for name in world.systems:
             accidents.sweep_connection(world, name)
         taken += _run_out(world)
-    if (world.watch.written, world.watch.entered) != before:
-        made = world.watch.written - before[0], world.watch.entered - before[1]
-        raise Broken(24, "other", f"in a day of quiet {made[0]} writes and {made[1]} entries were made")
-    return taken
+    return taken, world.watch.written - before[0], world.watch.entered - before[1]

@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.sync.engine import deciding, deliver, hearing, intake, merge, settle, settling, taking
 from apps.sync.engine.deliver import HubEvent
-from apps.sync.engine.plan import Delivery
+from apps.sync.engine.plan import AddRemoteComment, Delivery
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Action, Consequence, FailureKind, Outcome
 from apps.sync.engine.rules import Translated
@@ -334,6 +334,17 @@ def _nothing_noted(_sound: Any) -> Any:
     return lambda self, connection, *given, **named: None
 
 
+def _length_told(sound: Any) -> Any:
+    def plan_comment(comment: Any, rules: Any) -> Delivery:
+        made = sound(comment, rules)
+        if not made.withheld:
+            return made
+        text = f"A comment of {len(comment.body)} characters is not for you."
+        return Delivery((AddRemoteComment(text, Visibility.PUBLIC, ""),))
+
+    return plan_comment
+
+
 def _created_anew(sound: Any) -> Any:
     def detach(store: Any, link: Any, text: str, now: Any) -> None:
         sound(store, link, text, now)
@@ -402,5 +413,6 @@ DEFECTS = (
     Defect("a ticket that is gone is created anew", settling, "_detach", _created_anew),
     Defect("a follow-up is told what led to it", deciding, "plan_for_closed", _follow_up_told_again),
     Defect("a text that a system cut is news", settle, "is_left_of", _cut_is_news),
+    Defect("what is kept back leaves its length", deliver, "_plan_comment", _length_told),
     Defect("placeholders go back where they came from", MemoryStore, "pair_comment", _forgets_placeholder),
 )
