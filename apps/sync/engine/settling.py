@@ -149,7 +149,7 @@ def _give_back(store: Store, follower: LinkRow, created: ExternalRef, now: datet
         store.delete(sighting)
     follower.former = former
     follower.external_id, follower.key, follower.url, follower.change_cursor = own["id"], own["key"], own["url"], ""
-    _detach(store, follower, text + "this one no longer follows it.", now)
+    _let_go(store, follower, text + "this one no longer follows it.", now)
     store.save(follower)
 
 
@@ -304,6 +304,10 @@ def _detach(store: Store, link: LinkRow, work: Work, text: str, now: datetime) -
             if isinstance(work, Recover):
                 link.due_at = now + timedelta(seconds=LONGEST_DELAY)
             return
+    _let_go(store, link, text, now)
+
+
+def _let_go(store: Store, link: LinkRow, text: str, now: datetime) -> None:
     link.look_done = link.look_wanted
     if link.state == LinkState.DETACHED:
         return

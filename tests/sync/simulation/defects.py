@@ -321,11 +321,11 @@ def _not_given_back(_sound: Any) -> Any:
 
 
 def _former_taken_over(sound: Any) -> Any:
-    def follow_merge(store: Any, link: Any, failure: Any, now: Any) -> None:
+    def follow_merge(store: Any, link: Any, work: Any, failure: Any, now: Any) -> None:
         taken = store.of_external(link.connection, [failure.into.id]).get(failure.into.id)
         if taken is not None and taken.state == LinkState.FORMER:
             store.delete(taken)
-        sound(store, link, failure, now)
+        sound(store, link, work, failure, now)
 
     return follow_merge
 
@@ -346,8 +346,8 @@ def _length_told(sound: Any) -> Any:
 
 
 def _created_anew(sound: Any) -> Any:
-    def detach(store: Any, link: Any, text: str, now: Any) -> None:
-        sound(store, link, text, now)
+    def detach(store: Any, link: Any, work: Any, text: str, now: Any) -> None:
+        sound(store, link, work, text, now)
         if link.ticket_id is not None:
             link.state, link.applied_seq = LinkState.CREATING, 0
 
