@@ -101,7 +101,7 @@ def _prepare(seed: str, kind: str, let_run: Callable[[World, int], None]) -> Sce
         with world.store.atomic():
             made = world.store.add_ticket(world.store.next_ticket_id(), ill.name, values, world.now)
         for connection in world.store.connections.values():
-            offer_ticket(world.port, connection, made.pk, now=world.now)
+            offer_ticket(world.port, connection, made.pk, connection.rules, now=world.now)
     scene = Scene(world, ill, well, let_run)
     scene.run()
     for ticket_id in world.store.tickets:
@@ -147,7 +147,7 @@ def _put_back(scene: Scene, fault: Fault) -> None:
     scene.run()
     fault.mend(scene)
     for brake in list(scene.world.store.brakes.values()):
-        scene.world.store.put_back(brake, scene.world.now)
+        scene.world.store.put_all_back(brake, scene.world.now)
     scene.run()
     met = fault.met(scene)
     if met or _held(scene):

@@ -12,6 +12,7 @@ from .braking import play
 from .faults import SYSTEMS, Coverage
 from .invariants import Broken
 from .resting import quiet_day, rest
+from .words import PERSON
 from .world import Act, World
 
 DAY = 24 * 3600.0
@@ -190,11 +191,11 @@ def _winner(seed: str, kind: str, tiebreak: Tiebreak, later: str, schedule: int)
         if side == "hub":
             world.store.change(hub.pk, {"title": "#901#"}, at=world.portal_now(), origin="")
         else:
-            system.edit(there, {title: "#902#"}, by=people.PERSON)
+            system.edit(there, {title: "#902#"}, by=PERSON)
         world.pass_time(30.0)
     dice = random.Random(f"{seed}/{schedule}")
     for _ in range(60):
-        moves.perform(world, (dice.choice(UNDER_WAY), *(dice.getrandbits(16) for _ in range(3))))
+        moves.perform(world, (dice.choice(UNDER_WAY), dice.getrandbits(16), dice.getrandbits(16), dice.getrandbits(16)))
     rest(world)
     return {"#901#": "hub", "#902#": "system"}.get(str(hub.fields["title"]), str(hub.fields["title"]))
 
