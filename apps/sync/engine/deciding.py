@@ -10,7 +10,7 @@ from .deliver import STATUS, HubEvent, coalesce, plan_creation, plan_event, plan
 from .grave import grave_in_system
 from .holding import hold_delivery, hold_for_failure, hold_for_rules
 from .intake import OwnWrite
-from .merge import Agreement
+from .merge import NEVER, Agreement, MergeBase
 from .plan import (
     AddRemoteAttachment,
     CreateRemote,
@@ -96,7 +96,7 @@ def is_our_echo(link: LinkRow) -> bool:
 
 def _recover(store: Store, link: LinkRow, intent: IntentRow, now: datetime) -> Recover:
     if intent.doubted_at is None:
-        # Whoever was at it died. Up to when its call went out nobody knows, but it can no longer be going out now.
+        # Whoever began it kept its claim until a moment ago, and may have sent its call only then.
         intent.doubted_at = now
         store.save_intent(intent)
     return Recover(
@@ -239,7 +239,8 @@ def _next_delivery(store: Store, link: LinkRow, rules: SyncRules) -> tuple[HubEv
     view = store.view(link.ticket) if STATUS in event.changes or link.is_closed else {}
     delivery = plan_event(event, link.base, rules, view)
     if link.is_closed:
-        delivery = plan_for_closed(delivery, store.hub_fields(link), event.seq, rules, view)
+        # A follow-up is created as the ticket stands now, so what led there is not told to it once more.
+        delivery = plan_for_closed(delivery, store.hub_fields(link), store.last_seq(link), rules, view)
     return event, delivery
 
 
@@ -273,11 +274,20 @@ def _pass_over(store: Store, link: LinkRow, seq: int, delivery: Delivery, rules:
             now=now,
         )
     link.applied_seq = seq
+    changed = ["applied_seq"]
     if delivery.agreements:
         link.base = {**link.base, **delivery.agreements}
-        store.save(link, "applied_seq", "base")
-    else:
-        store.save(link, "applied_seq")
+        changed.append("base")
+    if lacking := _lacking(link.base, delivery.steps):
+        link.repair = sorted({*link.repair, *lacking})
+        changed.append("repair")
+    store.save(link, *changed)
+
+
+def _lacking(base: MergeBase, steps: Sequence[Step]) -> set[str]:
+    """Rules whose field the steps that are done left out: by the rules of that time it did not cross (F59)."""
+    writes = [step for step in steps if isinstance(step, CreateRemote | UpdateRemote)]
+    return {key for step in writes for key, agreed in step.agreements.items() if base.get(key, NEVER).seq < agreed.seq}
 
 
 def _intend(

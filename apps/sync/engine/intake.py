@@ -7,6 +7,7 @@ from datetime import datetime
 from .merge import NEVER, OPEN, Agreement, MergeBase, Verdict, break_tie, differs, judge
 from .plan import Conflict, Intake
 from .rules import FieldRule, RuleGap, SyncRules, into_hub, into_system, is_excerpt
+from .settle import is_left_of
 from .snapshot import Attachment, Comment, Fields, RemoteChange, TicketSnapshot, Value, Visibility, reads_same
 
 STATUS = "status"
@@ -97,7 +98,7 @@ def _match_write(change: RemoteChange, waiting: Mapping[str, dict[str, Value]]) 
     if change.comment or change.attachment or not change.fields:
         return None
     for correlation, write in waiting.items():
-        if all(name in write and reads_same(write[name], after) for name, (_before, after) in change.fields.items()):
+        if all(name in write and is_left_of(write[name], after) for name, (_before, after) in change.fields.items()):
             for name in change.fields:
                 del write[name]
             return correlation

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .settle import is_cut
-from .snapshot import ExternalRef, Fields, RemoteChange, Value, reads_same
+from .settle import is_left_of
+from .snapshot import ExternalRef, Fields, RemoteChange, Value
 
 
 class FailureKind(StrEnum):
@@ -142,14 +142,9 @@ def settle_unknown_write(
         if name not in stepwise and any(name in change.fields for change in ours):
             return True
         shown = [now.get(name), *(change.fields[name][1] for change in since if name in change.fields)]
-        return any(reads_same(value, one) for one in shown)
+        return any(is_left_of(value, one) for one in shown)
 
     return Outcome.APPLIED if all(is_there(name, value) for name, value in written.items()) else Outcome.ABSENT
-
-
-def is_left_of(wanted: Value, found: Value) -> bool:
-    """Whether the system may have made ``found`` of what we wrote: tidied it, or cut it without a word (INV-27)."""
-    return reads_same(wanted, found) or is_cut(wanted, found)
 
 
 def stored_by(written: Fields, now: Fields, ours: Sequence[RemoteChange]) -> dict[str, Value]:

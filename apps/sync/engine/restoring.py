@@ -16,8 +16,8 @@ from .intake import OwnWrite, Sorted, marks_of, rewind_snapshot
 from .merge import NEVER, Agreement, MergeBase
 from .plan import Intake, correlation_of, entry_of
 from .ports import Finding, IntentState, LinkRow, LinkState, Store
-from .recovery import is_left_of
 from .rules import ELLIPSIS, Direction, FieldRule, RuleGap, SyncRules, Tiebreak, into_system
+from .settle import is_left_of
 from .snapshot import Fields, RemoteChange, TicketSnapshot, Value, Visibility, reads_same
 
 CONVERSATION = ("comment", "attachment")

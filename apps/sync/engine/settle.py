@@ -7,6 +7,9 @@ from .merge import NEVER, OPEN, Agreement, MergeBase
 from .rules import SyncRules
 from .snapshot import Fields, Receipt, Value, reads_same
 
+SHORTEST_CUT = 40
+"""No system cuts a text to fewer characters: what is shorter and begins alike was written by somebody else."""
+
 
 @dataclass(frozen=True, slots=True)
 class NotSticking:
@@ -25,6 +28,11 @@ def is_cut(wanted: Value, stored: Value) -> bool:
         return False
     wanted, stored = " ".join(wanted.split()), " ".join(stored.split())
     return bool(stored) and len(stored) < len(wanted) and wanted.startswith(stored)
+
+
+def is_left_of(wanted: Value, found: Value) -> bool:
+    """Whether the system may have made ``found`` of what we wrote: tidied it, or cut it without a word (INV-27)."""
+    return reads_same(wanted, found) or (is_cut(wanted, found) and len(str(found).strip()) >= SHORTEST_CUT)
 
 
 def leaves_no_trace(base: MergeBase, written: Fields, agreements: Mapping[str, Agreement], receipt: Receipt) -> bool:

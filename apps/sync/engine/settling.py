@@ -56,6 +56,9 @@ def settle(
 
 
 def _settle_look(store: Store, link: LinkRow, work: Look, looked: Looked, rules: SyncRules, now: datetime) -> None:
+    if work.ref.id != link.external_id:
+        # The link was tied to another ticket while this one was read.
+        return
     try:
         take_in(store, link, looked, rules, now=now)
     except ForeignAnswer as refused:
@@ -124,8 +127,8 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
     if sighting is not None and sighting.pk != link.pk:
         if sighting.ticket_id is None:
             store.delete(sighting)
-        else:
-            _give_way(store, sighting, now)
+        elif sighting.former:
+            _give_back(store, sighting, receipt.ref, now)
     before = ref_of(link)
     link.external_id, link.key, link.url = receipt.ref.id, receipt.ref.key, receipt.ref.url
     link.state, link.is_closed, link.is_behind = LinkState.LINKED, False, False
@@ -136,20 +139,19 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
         _leave_behind(store, link, before, now)
 
 
-def _give_way(store: Store, link: LinkRow, now: datetime) -> None:
-    """A link that followed its own ticket into one that turned out to be another's copy goes back to where it was."""
-    former = link.former[-1]
-    stray = store.of_external(link.connection, [former["id"]]).get(former["id"])
-    if stray is not None and stray.ticket_id is None:
-        store.delete(stray)
-    text = f"{link.key or link.external_id} belongs to another ticket; this one no longer follows it."
-    link.external_id, link.key, link.url = former["id"], former["key"], former["url"]
-    link.state, link.look_done = LinkState.DETACHED, link.look_wanted
-    store.note(link, text, now=now)
-    # Whoever is reading that other ticket for it now must not settle what was read.
-    link.claimed_by = ""
-    store.save(link)
-    store.save(link, "claimed_by")
+def _give_back(store: Store, follower: LinkRow, created: ExternalRef, now: datetime) -> None:
+    """A ticket was merged into one that we had just created, before its creation was settled: ``follower`` took that
+    one over, but it belongs to the ticket that it was created for (F18)."""
+    *former, own = follower.former
+    text = f"{created.key or created.id} in {follower.connection.name} belongs to another ticket; "
+    sighting = store.of_external(follower.connection, [own["id"]]).get(own["id"])
+    if sighting is not None:
+        # Asking for changes named the old ticket again meanwhile. It is merged: nothing was read of it.
+        store.delete(sighting)
+    follower.former = former
+    follower.external_id, follower.key, follower.url, follower.change_cursor = own["id"], own["key"], own["url"], ""
+    _let_go(store, follower, text + "this one no longer follows it.", now)
+    store.save(follower)
 
 
 def _leave_behind(store: Store, link: LinkRow, former: ExternalRef, now: datetime) -> None:
@@ -249,7 +251,7 @@ def _settle_failure(
     if isinstance(work, Do):
         intent = store.intent(link, work.intent_id)
         if failure.is_unknown:
-            intent.is_unknown, intent.note, intent.doubted_at = True, failure.detail[:SHOWN], now
+            intent.is_unknown, intent.doubted_at, intent.note = True, now, failure.detail[:SHOWN]
             intent.change_ids = [*intent.change_ids, *failure.change_ids]
             store.save_intent(intent)
             if consequence.action in (Action.DETACH, Action.FOLLOW, Action.CLOSED):
@@ -312,6 +314,10 @@ def _detach(store: Store, link: LinkRow, work: Work, text: str, now: datetime) -
             if isinstance(work, Recover):
                 link.due_at = now + timedelta(seconds=LONGEST_DELAY)
             return
+    _let_go(store, link, text, now)
+
+
+def _let_go(store: Store, link: LinkRow, text: str, now: datetime) -> None:
     link.look_done = link.look_wanted
     if link.state == LinkState.DETACHED:
         return
@@ -326,7 +332,7 @@ def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now
     taken = store.of_external(link.connection, [into.id]).get(into.id)
     text = f"{link.key or link.external_id} was merged into {into.key or into.id} in {link.connection.name}."
     if taken is not None and taken.pk != link.pk:
-        if taken.ticket_id is not None:
+        if taken.ticket_id is not None or taken.state == LinkState.FORMER:
             text += " That one belongs to another ticket; this one no longer follows it."
             _detach(store, link, work, text, now)
             return

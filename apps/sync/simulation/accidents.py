@@ -7,10 +7,11 @@ from ..connectors.base import ConnectorError
 from ..engine.hearing import accept_notice
 from ..engine.snapshot import ExternalRef, NoticeHint
 from .memory import Killed, StoreDown
-from .people import edit_there, publish, remote, resume
-from .words import BOT
+from .people import close_there, edit_there, publish, remote, resume
+from .words import ADMINISTRATOR, BOT
 
 if TYPE_CHECKING:
+    from .system import RemoteTicket, SimulatedSystem
     from .world import Notice, World
 
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
     """Something happens to one ticket that no connector can help."""
-    found = remote(world, a, b)
+    found = (_worked_at(world, a) if b & 1024 else None) or remote(world, a, b)
     if found is None:
         return None
     system, ticket = found
@@ -34,7 +35,7 @@ def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
             system.statuses.setdefault("Odd", tuple(system.profile.statuses))
             here = str(ticket.fields[field])
             system.statuses[here] = (*system.statuses.get(here, ()), "Odd")
-            system.edit(ticket, {field: "Odd"}, by="administrator")
+            system.edit(ticket, {field: "Odd"}, by=ADMINISTRATOR)
         except ConnectorError:
             return None
         ticket.odd.add(21)
@@ -60,6 +61,8 @@ def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
     if kind in flags:
         system.set_flags(ticket, **{flags[kind]: True})
         return f"{ticket.id} of {name}: {flags[kind]}"
+    if kind == "close" and system.profile.final:
+        return close_there(system, ticket)
     if kind == "revert":
         ticket.reverting.add(list(names.values())[c // 16 % len(names)])
         return f"a rule puts {sorted(ticket.reverting)} of {ticket.id} back"
@@ -67,8 +70,24 @@ def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
 
 
 TROUBLES = (
-    "status", "move", "comment", "merge", "delete", "hide", "refuse", "poison", "revert", "comment", "move", "merge",
+    "status", "move", "comment", "merge", "delete", "hide", "refuse", "poison", "revert", "comment", "close", "merge",
+    "refuse", "poison", "hide",
 )  # fmt: skip
+
+
+def _worked_at(world: "World", a: int) -> "tuple[SimulatedSystem, RemoteTicket] | None":
+    """A ticket that a worker is calling about at this moment: trouble comes between two of its requests."""
+    under_way = [
+        (world.systems[worker.connection.pk], errand.call.about)
+        for worker in world.workers
+        for errand in worker.errands
+        if errand.call is not None and errand.call.about
+    ]
+    if not under_way:
+        return None
+    system, ticket_id = under_way[a % len(under_way)]
+    ticket = system.tickets.get(ticket_id)
+    return None if ticket is None or ticket.is_deleted or ticket.is_hidden else (system, ticket)
 
 
 def heal_ticket(world: "World", a: int, b: int, _c: int) -> str | None:
@@ -141,6 +160,9 @@ def deliver(world: "World", notice: "Notice") -> str:
     """One webhook at the portal's door: answered with success only after it is stored (INV-1)."""
     connection = notice.connection
     versions = {notice.ref.id: notice.version} if notice.version else {}
+    if world.has_old_portal and notice.place % 2:
+        world.store.counts_hints = False
+        world.coverage.hit(60, "hear")
     hint = NoticeHint(notice.delivery_id, (notice.ref,), versions=versions)
     try:
         accept_notice(world.port, connection, hint, now=world.portal_now())
@@ -151,6 +173,9 @@ def deliver(world: "World", notice: "Notice") -> str:
         if notice.attempts <= tries:
             world.notices.append(notice)
         return f"{notice.delivery_id} of {connection.pk} is refused and comes again {notice.attempts <= tries}"
+    finally:
+        world.store.counts_hints = True
+    world.watch.hinted(connection, notice.ref.id, notice.place)
     world.unsubscribed.pop(connection.pk, None)
     if len(world.delivered) > 20:
         del world.delivered[0]
@@ -234,7 +259,10 @@ def thaw_worker(world: "World", a: int, _b: int, _c: int) -> str | None:
     return f"a worker of {worker.connection.pk} goes on"
 
 
-def trouble_database(world: "World", a: int, _b: int, _c: int) -> str | None:
+def trouble_database(world: "World", a: int, b: int, _c: int) -> str | None:
+    if a % 4 == 1 and world.workers:
+        world.store.failing_renewals = 1 + b % 8
+        return "the database takes no renewal of a claim for a while"
     if world.store.is_read_only or a % 4:
         return None
     world.store.is_read_only = True
@@ -250,7 +278,7 @@ def mend_database(world: "World", _a: int, _b: int, _c: int) -> str | None:
 
 
 def trouble_clock(world: "World", a: int, _b: int, _c: int) -> str:
-    world.clock_error = (0.0, 90.0, -90.0, 3600.0, -3600.0, 86400.0, -86400.0)[a % 7]
+    world.set_clock((0.0, 90.0, -90.0, 3600.0, -3600.0, 86400.0, -86400.0)[a % 7])
     world.coverage.hit(56, "portal")
     return f"the portal's clock is {world.clock_error:+.0f} seconds off"
 
@@ -269,6 +297,7 @@ def trouble_rules(world: "World", a: int, b: int, c: int) -> str | None:
         resume(world, connection)
         return f"{connection.pk} goes on"
     if kind == 1:
+        world.watch.tightened.add(connection.pk)
         publish(world, connection, tightened(connection.rules, c))
         world.coverage.hit(58, "portal")
         return f"the rules of {connection.pk} become stricter"

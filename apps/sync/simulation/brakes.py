@@ -117,7 +117,7 @@ class MemoryBrakes(MemoryHub):
                 self.update(one, standing=Standing.ALLOWED)
                 self._resume(one, now)
 
-    def put_back(self, brake: SimulatedBrake, now: datetime) -> None:
+    def put_all_back(self, brake: SimulatedBrake, now: datetime) -> None:
         """It was a fault: what was carried out is undone, what was stopped never happens."""
         with self.atomic():
             for one in self.acts_of(brake, Standing.CARRIED_OUT):

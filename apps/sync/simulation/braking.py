@@ -147,7 +147,7 @@ def _put_back(scene: Scene, fault: Fault) -> None:
     scene.run()
     fault.mend(scene)
     for brake in list(scene.world.store.brakes.values()):
-        scene.world.store.put_back(brake, scene.world.now)
+        scene.world.store.put_all_back(brake, scene.world.now)
     scene.run()
     met = fault.met(scene)
     if met or _held(scene):

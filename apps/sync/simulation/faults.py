@@ -65,6 +65,7 @@ IN_SYSTEMS = (
     Fault(24, "person as our account", "somebody works with our account", ("fetch",)),
     Fault(33, "clocks differ", "the system's clock is minutes off", ("changed_since",)),
     Fault(38, "text too long", "a text is longer than the system takes", ("update",), THAT_LIMIT_TEXTS),
+    Fault(62, "bulk import", "many tickets at once, all of one moment", ("changed_since",)),
     Fault(41, "comment edited", "a comment is rewritten or taken away after it was copied", ("fetch",)),
 )
 
@@ -87,6 +88,13 @@ IN_THE_PORTAL = (
     Fault(55, "read-only database", "nothing can be written for a while", ("portal",), WORLD),
     Fault(56, "clock jumps", "the portal's clock jumps back or forth", ("portal",), WORLD),
     Fault(58, "rules tightened", "rules change while lanes are full, or the connection pauses", ("portal",), WORLD),
+    Fault(
+        60,
+        "versions side by side",
+        "processes of the version before work beside those of this one",
+        ("decide", "hear"),
+        WORLD,
+    ),
     Fault(59, "rules changed", "other rules come into force while entries wait", ("portal",), WORLD),
 )
 

@@ -34,6 +34,7 @@ class Memory:
         self.breaks: Callable[[], BaseException] = Killed
         self.is_read_only = False
         self.dies_after_commit = False
+        self.died_after_commit = False
 
     def atomic(self) -> "_Block":
         """All or nothing: what is written inside is kept when the block ends, and not before."""
@@ -50,8 +51,8 @@ class Memory:
         elif not self._depth:
             self._undo.clear()
             if self.dies_after_commit:
-                self.dies_after_commit = False
-                raise Killed
+                self.dies_after_commit, self.died_after_commit = False, True
+                raise self.breaks()
 
     def put(self, place: Any, key: Any, value: Any) -> None:
         self._burn()

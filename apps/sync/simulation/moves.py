@@ -44,13 +44,9 @@ def _failed_statement() -> StoreDown:
 def _put_out(world: "World", stage: str, problem: BaseException | None) -> None:
     store = world.store
     if problem is not None and not store.is_read_only:
-        number = 53 if isinstance(problem, StoreDown) else 54 if not store.fuse and _was_kept(store) else 50
+        number = 54 if store.died_after_commit else 53 if isinstance(problem, StoreDown) else 50
         world.coverage.hit(number, stage)
-    store.fuse, store.dies_after_commit = 0, False
-
-
-def _was_kept(store: object) -> bool:
-    return bool(getattr(store, "died_after_commit", False))
+    store.fuse, store.dies_after_commit, store.died_after_commit = 0, False, False
 
 
 # --- Workers ----------------------------------------------------------------------------------------------------------
@@ -75,7 +71,7 @@ def _begin(world: "World", pk: str, b: int) -> str:
     connection = world.store.connections[pk]
     _light_fuse(world, b, "decide")
     try:
-        worker = begin_round(world, connection)
+        worker = begin_round(world, connection, is_old=world.has_old_portal and bool(b & 4096))
     except (Killed, StoreDown) as problem:
         _put_out(world, "decide", problem)
         return f"a worker of {pk} dies deciding"
@@ -138,10 +134,11 @@ def settle(world: "World", a: int, b: int, _c: int) -> str | None:
         world.workers.remove(worker)
         worker.give_up()
         return f"a worker of {worker.connection.pk} dies settling"
-    _put_out(world, "settle", None)
+    failed = errand.left_for_later
+    _put_out(world, "settle", failed)
     if not worker.errands:
         world.workers.remove(worker)
-    return f"{_told(errand)} of {worker.connection.pk} is settled"
+    return f"{_told(errand)} of {worker.connection.pk} {'cannot be settled now' if failed else 'is settled'}"
 
 
 # --- Polls ------------------------------------------------------------------------------------------------------------
@@ -210,22 +207,23 @@ SHARES: tuple[tuple[int, "Act"], ...] = (
     (100, begin),
     (60, poll),
     (60, hear),
-    (14, people.edit_here),
-    (7, people.say_here),
+    (9, people.edit_here),
+    (5, people.say_here),
     (3, people.attach_here),
     (5, people.open_here),
     (16, people.share),
-    (22, people.edit_there),
-    (9, people.say_there),
+    (14, people.edit_there),
+    (6, people.say_there),
     (3, people.attach_there),
     (5, people.open_there),
-    (14, people.retry),
-    (8, people.answer),
+    (20, people.retry),
+    (12, people.answer),
     (6, accidents.sweep),
     (14, accidents.time_goes_by),
     (5, accidents.act_as_us),
-    (5, accidents.trouble_ticket),
-    (5, accidents.heal_ticket),
+    (8, accidents.trouble_ticket),
+    (1, people.import_there),
+    (7, accidents.heal_ticket),
     (4, accidents.trouble_system),
     (10, accidents.trouble_notices),
     (4, accidents.kill_worker),
@@ -265,7 +263,7 @@ def perform(world: "World", move: "Move") -> str | None:
     told = act(world, a, b, c)
     if told is not None:
         world.trace.update(f"{name} {told}\n".encode())
-        world.pass_time((c & 15) / 10)
+        world.pass_time((c & 15) * world.pace)
     return told
 
 

@@ -7,7 +7,7 @@ from ..connectors.base import ConnectorError
 from ..engine.linking import offer_ticket
 from ..engine.merge import NEVER, Agreement, Verdict
 from ..engine.ports import HubRefused, IntentState, LinkState
-from ..engine.rules import RuleGap, into_hub
+from ..engine.rules import ELLIPSIS, RuleGap, into_hub
 from ..engine.snapshot import Value, Visibility
 from .memory import StoreDown
 from .rows import Said, SimulatedConflict, SimulatedConnection, SimulatedLink, SimulatedTicket
@@ -17,7 +17,7 @@ from .words import AUDIENCES, HUB_MOVES, NAMES, PERSON, PORTAL, PRIORITIES, mark
 if TYPE_CHECKING:
     from .world import World
 
-MOST_TICKETS = 4
+IMPORTED = 5
 SIZES = (1, 40, 350, 0, 500)
 
 
@@ -38,16 +38,22 @@ def remote(world: "World", a: int, b: int) -> tuple[SimulatedSystem, RemoteTicke
     return (system, living[b % len(living)]) if living else None
 
 
-def _text(world: "World", b: int) -> str:
+def _text(world: "World", b: int, *, is_secret: bool = False) -> str:
     world.texts += 1
-    return marked(world.texts, b)
+    return marked(world.texts, b) + _kept_secret(world, is_secret)
+
+
+def _kept_secret(world: "World", is_secret: bool) -> str:
+    """What a world's twin has more in texts that are kept from one system (INV-28)."""
+    world.secrets += is_secret
+    return world.secret if is_secret else ""
 
 
 # --- In the hub -------------------------------------------------------------------------------------------------------
 
 
 def open_here(world: "World", a: int, b: int, _c: int) -> str | None:
-    if len(world.store.tickets) >= MOST_TICKETS:
+    if len(world.store.tickets) >= world.most_tickets:
         return None
     owner = list(world.systems)[a % len(world.systems)]
     values = {"kind": "incident", "title": _text(world, b), "priority": PRIORITIES[a % 4]}
@@ -89,7 +95,8 @@ def _hub_value(world: "World", ticket: SimulatedTicket, name: str, c: int) -> st
         return PRIORITIES[c % 4]
     if name == "assignee":
         return NAMES[c % len(NAMES)]
-    return _text(world, c) if name == "title" or c % 4 else ""
+    is_secret = name == "custom.site" and bool(world.kept_from)
+    return _text(world, c, is_secret=is_secret) if name == "title" or c % 4 else ""
 
 
 def say_here(world: "World", a: int, b: int, c: int) -> str | None:
@@ -99,7 +106,8 @@ def say_here(world: "World", a: int, b: int, c: int) -> str | None:
     audience = AUDIENCES[b % 3] if b % 2 else "public"
     owner = owners[c % len(owners)] if c % 3 else "integrator"
     chosen = frozenset({owners[b % len(owners)]}) if audience == "chosen" else frozenset()
-    said = Said("", _text(world, b), "Marco", owner, audience, chosen)
+    is_secret = audience != "public" and world.kept_from not in ("", owner, *chosen)
+    said = Said("", _text(world, b, is_secret=is_secret), "Marco", owner, audience, chosen)
     with world.store.atomic():
         world.store.say(ticket.pk, said, at=world.portal_now(), origin=PORTAL)
     return f"{owner} comments {said.body!r} on {ticket.pk} in the portal, for {audience} {sorted(chosen) or ''}"
@@ -109,7 +117,7 @@ def attach_here(world: "World", a: int, b: int, c: int) -> str | None:
     ticket = _ticket(world, a)
     if ticket is None:
         return None
-    content = _content(world, b)
+    content = _content(world, b) + _kept_secret(world, is_secret=not c % 4 and bool(world.kept_from))
     said = Said("", f"log{c % 2}.txt", "Marco", "integrator", "public" if c % 4 else "internal", size=len(content))
     said.sha256, said.content_type = content, "text/plain"
     with world.store.atomic():
@@ -128,7 +136,7 @@ def _content(world: "World", b: int) -> str:
 
 def open_there(world: "World", a: int, b: int, c: int) -> str | None:
     system = _system(world, a)
-    if len(world.store.tickets) >= MOST_TICKETS or len(system.tickets) >= MOST_TICKETS:
+    if max(len(world.store.tickets), len(system.tickets)) >= world.most_tickets:
         return None
     names = system.profile.fields
     try:
@@ -138,6 +146,28 @@ def open_there(world: "World", a: int, b: int, c: int) -> str | None:
     if c % 2:
         system.say(ticket, _text(world, b), Visibility.PUBLIC, by=PERSON)
     return f"somebody opens {ticket.id}"
+
+
+def import_there(world: "World", a: int, _b: int, c: int) -> str | None:
+    """Somebody imports tickets in bulk, all within a moment (F62): more than one page of asking can hold."""
+    system, name = _system(world, a), _system(world, a).profile
+    if world.imports or len(world.store.tickets) >= world.most_tickets:
+        return None
+    world.imports += 1
+    for _number in range(IMPORTED):
+        system.open({name.fields["title"]: _text(world, 0), name.fields["assignee"]: NAMES[c % 4]}, by=PERSON)
+    world.coverage.hit(62, "changed_since", name.name)
+    return f"{IMPORTED} tickets are imported into {system.name}"
+
+
+def close_there(system: SimulatedSystem, ticket: RemoteTicket) -> str | None:
+    """A person takes a ticket to where nothing more is added to it, on the shortest way that there is."""
+    names = system.profile.fields
+    for status in (system.profile.solved, system.profile.final):
+        needed = {system.profile.needed: "fixed"} if system.profile.needed else {}
+        with contextlib.suppress(ConnectorError):
+            system.edit(ticket, {names["status"]: status, **needed}, by=PERSON)
+    return f"somebody closes {ticket.id}{' for good' if system.is_closed(ticket) else ', or tries to'}"
 
 
 def edit_there(world: "World", a: int, b: int, c: int, by: str = PERSON) -> str | None:
@@ -160,6 +190,10 @@ def _system_fields(world: "World", system: SimulatedSystem, ticket: RemoteTicket
     names = system.profile.fields
     hub_name = ("title", "title", "assignee", "custom.site", "priority", "status", "status")[c % 7]
     name, pick = names[hub_name], c // 7
+    here = ticket.fields[name]
+    if hub_name == "title" and pick % 3 == 0 and isinstance(here, str) and here.endswith(ELLIPSIS.strip()):
+        # Somebody touches a text that we had to shorten there.
+        return {name: here.replace("long ", "", 1)}
     if hub_name == "status":
         ways = system.statuses.get(str(ticket.fields[name]), ())
         if not ways:
@@ -173,7 +207,8 @@ def _system_fields(world: "World", system: SimulatedSystem, ticket: RemoteTicket
         return {name: f"P{1 + pick % 3}"}
     if hub_name == "assignee":
         return {name: NAMES[pick % len(NAMES)]}
-    return {name: _text(world, pick) if hub_name == "title" or pick % 4 else ""}
+    is_secret = hub_name == "custom.site" and world.kept_from not in ("", system.name)
+    return {name: _text(world, pick, is_secret=is_secret) if hub_name == "title" or pick % 4 else ""}
 
 
 def say_there(world: "World", a: int, b: int, c: int) -> str | None:
@@ -182,7 +217,7 @@ def say_there(world: "World", a: int, b: int, c: int) -> str | None:
         return None
     system, ticket = found
     hidden = c % 3 == 0 and system.profile.capabilities.has_internal_comments
-    body = _text(world, c)
+    body = _text(world, c, is_secret=hidden and world.kept_from not in ("", system.name))
     try:
         system.say(ticket, body, Visibility.INTERNAL if hidden else Visibility.PUBLIC, by=PERSON)
     except ConnectorError:

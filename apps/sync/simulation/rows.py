@@ -108,8 +108,8 @@ class SimulatedIntent(Row):
     note: str
     created_at: datetime
     settled_at: datetime | None = None
-    is_unknown: bool = False
     doubted_at: datetime | None = None
+    is_unknown: bool = False
     is_seen: bool = False
     change_ids: Any = ()
 

@@ -37,6 +37,10 @@ class MemoryStore(MemoryBrakes):
         self.asked: dict[str, dict[int, SimulatedConflict]] = {}
         self.notices: dict[tuple[str, str], datetime] = {}
         self.findings: list[tuple[Finding, str, str, str]] = []
+        self.failing_renewals = 0
+        """How many of the next renewals of a claim the database refuses."""
+        self.counts_hints = True
+        """False while a process of the version before writes, which knows nothing of versions that notices name."""
         self.hears: Any = None
         """Who is told of saved links and kept cursors."""
         self._numbers = 0
@@ -82,7 +86,10 @@ class MemoryStore(MemoryBrakes):
         return [link.copy() for link in chosen]
 
     def renew(self, token: str) -> bool:
-        if self.is_read_only:
+        if self.is_read_only or self.failing_renewals:
+            if self.failing_renewals:
+                self.failing_renewals -= 1
+                self.hears.renewal_failed()
             return False
         until = self.clock() + timedelta(seconds=CLAIM_SECONDS)
         for link in self.links.values():
@@ -184,6 +191,9 @@ class MemoryStore(MemoryBrakes):
     def want_look(self, link: LinkRow, version: str = "") -> None:
         row = self.links[link.pk]
         count, named = row.look_wanted + 1, version if row.look_wanted == row.look_done else ""
+        if not self.counts_hints:
+            self.update(row, look_wanted=count)
+            return
         self.update(row, look_wanted=count, hint_count=count, hint_version=named)
 
     # --- Intents ------------------------------------------------------------------------------------------------------
@@ -290,6 +300,8 @@ class MemoryStore(MemoryBrakes):
             self._number(), link.pk, found.key, found.hub_value, found.system_value, found.verdict, is_open
         )
         self.put(self.conflicts, made.pk, made)
+        if self.hears is not None:
+            self.hears.disagreed(link, found)
         if is_open:
             self.put(self.asked[link.pk], made.pk, made)
 
@@ -310,6 +322,8 @@ class MemoryStore(MemoryBrakes):
     # --- Pulses -------------------------------------------------------------------------------------------------------
 
     def note_success(self, connection: SimulatedConnection, *, now: datetime) -> None:
+        if self.hears is not None:
+            self.hears.went_through(connection)
         if connection.pulse.failures or connection.pulse.resting_until is not None:
             self.update(connection.pulse, failures=0, resting_until=None)
 

@@ -17,7 +17,7 @@ from ..engine.snapshot import (
     Visibility,
 )
 from .profiles import Profile
-from .words import BOT, PERSON
+from .words import BOT, PERSON, mark_in
 
 
 @dataclass(eq=False)
@@ -92,13 +92,24 @@ class SimulatedSystem:
         """The god view: called for every write of ours."""
         self.is_down = False
         self.failing_until: datetime | None = None
-        self.limited_until: datetime | None = None
+        self.limits: dict[float, float] = {}
+        """For how long it asked not to be called → until which second of the world; no wait is asked for twice."""
+        self.words: set[int] = set()
+        """Numbers of the texts that people set here."""
+        self.shown: set[int] = set()
+        """The same of all texts that fields here ever showed."""
         self.token, self.is_revoked, self.renewals = 1, False, 0
         self._count = 0
 
     def now(self) -> datetime:
         now = self._clock() + timedelta(seconds=self.skew) if self.skew else self._clock()
         return now.replace(microsecond=0) if self.profile.whole_seconds else now
+
+    def limit(self, wait: float, second: float) -> float:
+        """Ask not to be called for a while; for how long."""
+        wait += len(self.limits) / 1e6
+        self.limits[wait] = second + wait
+        return wait
 
     # --- Reading ------------------------------------------------------------------------------------------------------
 
@@ -159,6 +170,8 @@ class SimulatedSystem:
             if (self.now() - at).total_seconds() < kept:
                 return self.tickets[ticket_id]
         self._check_title(fields, by)
+        if not fields.get(self.profile.fields["title"]):
+            raise base.Rejected("a ticket needs a title", field=self.profile.fields["title"])
         self._count += 1
         now = self.now()
         names = self.profile.fields
@@ -168,6 +181,7 @@ class SimulatedSystem:
         ticket = RemoteTicket(f"{self.name}-{self._count}", f"OPS-{self._count}", now, now, start)
         ticket.correlation, ticket.follows = correlation, follows
         self.tickets[ticket.id] = ticket
+        self._hear(fields, correlation)
         if correlation is not None:
             self.keys[correlation] = (now, ticket.id)
             self.took(self, Effect(ticket, "create", correlation, fields))
@@ -191,6 +205,7 @@ class SimulatedSystem:
         moved = {name: (ticket.fields.get(name), value) for name, value in kept.items()}
         moved = {name: pair for name, pair in moved.items() if pair[0] != pair[1]}
         ticket.fields.update(kept)
+        self._hear(kept, correlation)
         if correlation is not None:
             self.took(self, Effect(ticket, "fields", correlation, fields))
         return (self._log(ticket, by, correlation, fields=moved),) if moved else ()
@@ -236,6 +251,13 @@ class SimulatedSystem:
         ticket.was_away |= ticket.is_deleted or ticket.is_hidden
         self._touched(ticket)
 
+    def _hear(self, fields: Fields, correlation: str | None) -> None:
+        """The god view: who wrote which text here first."""
+        numbers = {number for number in map(mark_in, fields.values()) if number is not None}
+        if correlation is None:
+            self.words |= numbers
+        self.shown |= numbers
+
     # --- How it is kept -----------------------------------------------------------------------------------------------
 
     def _check_title(self, fields: Fields, by: str) -> None:
@@ -271,7 +293,7 @@ class SimulatedSystem:
             ticket.rev += 1
         ticket.updated_at = self.now()
         shown = self.version_of(ticket) if counts or ticket.rev == 1 else f"{ticket.rev}+{len(ticket.files)}"
-        lag = min(self.lag(), self.profile.index_lag)
+        lag = self.lag()
         if lag or ticket.unindexed:
             seen_at = self._clock() + timedelta(seconds=lag)
             if ticket.unindexed:

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 
 PORTAL = ""
 PERSON = "a person"
+ADMINISTRATOR = "administrator"
 BOT = "siam-sync"
 """The account with which the portal signs in. Rules and people use it, too (F23, F24)."""
+HANDS = (PERSON, BOT, ADMINISTRATOR)
+"""Who makes log entries, besides our writes."""
 
 LONGEST_TITLE = 255
+STATUS = "status"
 STATUSES = ("new", "in_progress", "pending", "resolved", "closed")
 HUB_MOVES: Mapping[str, tuple[str, ...]] = {
     "new": ("in_progress", "pending", "resolved"),

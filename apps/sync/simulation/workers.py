@@ -1,7 +1,7 @@
 """The portal's processes: workers that carry out rounds, and polls. Each goes on by one request or settling a move."""
 
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ class Errand:
     call: Call | None = None
     running: Coroutine[Any, Any, Result] | None = None
     result: Result | None = None
+    left_for_later: StoreDown | None = None
+    """Why it could not be settled."""
 
 
 @dataclass(eq=False)
@@ -78,8 +80,9 @@ def is_callable(world: "World", connection: SimulatedConnection) -> bool:
     return all(until is None or until <= now for until in (pulse.resting_until, pulse.limited_until))
 
 
-def begin_round(world: "World", connection: SimulatedConnection) -> Worker | None:
-    """Claim what is due, and decide; None when there is nothing to call for."""
+def begin_round(world: "World", connection: SimulatedConnection, *, is_old: bool = False) -> Worker | None:
+    """Claim what is due, and decide; None when there is nothing to call for. ``is_old``: the version before does it,
+    which needs another round to find that an entry is through (INV-43)."""
     store, now = world.store, world.portal_now()
     most = 1 if connection.pulse.resting_until is not None else LANES_AT_ONCE
     links = store.claim(connection, now=now, most=most)
@@ -91,7 +94,11 @@ def begin_round(world: "World", connection: SimulatedConnection) -> Worker | Non
     if not decided:
         return None
     worker = Worker(connection, rules, lease)
+    if is_old:
+        decided = [(link, replace(work, ends=None) if isinstance(work, Do) else work) for link, work in decided]
+        world.coverage.hit(60, "decide")
     worker.errands = [Errand(link, work) for link, work in decided]  # type: ignore[arg-type]
+    world.watch.calls_begin(connection)
     return worker
 
 
@@ -121,9 +128,13 @@ def settle_one(world: "World", worker: Worker, dice: float) -> Errand:
     result = errand.result
     assert result is not None
     worker.lease.keep()
+    is_held = world.store.still_held(errand.link) is not None
     try:
         settle(world.port, errand.link, errand.work, result, rules=worker.rules, now=now, dice=lambda: dice)
-    except StoreDown:
+        if is_held:
+            world.watch.settled(errand.link, result)
+    except StoreDown as problem:
+        errand.left_for_later = problem
         _leave_for_later(world, errand, now)
     except Exception as fault:
         # A worker would leave it for later and log it; here it is a find.
@@ -152,6 +163,8 @@ def forget_files(result: Result | None) -> None:
 def poll_on(world: "World", poll: Poll, answer: Any = None, problem: Exception | None = None) -> bool:
     """Let a poll run to its next request; whether there is one. Raises StoreDown."""
     if poll.running is None:
+        if not poll.pages:
+            world.watch.calls_begin(poll.connection)
         poll.running = world.connectors[poll.connection.pk].changed_since(poll.cursor)
     try:
         poll.call = poll.running.send(answer) if problem is None else poll.running.throw(problem)
@@ -181,3 +194,5 @@ def _note_failed_poll(world: "World", connection: SimulatedConnection, failure: 
     else:
         store.note_failure(connection, failure.detail, now=now, jitter=0.5)
     store.update(connection.pulse, poll_due_at=now + timedelta(seconds=consequence.delay))
+    if failure.is_connection_wide:
+        world.watch.asked_to_wait(connection, failure.retry_after)

@@ -23,19 +23,28 @@ from ..engine.rules import (
 from ..engine.snapshot import TicketSnapshot, Value
 from .connector import Session, SimulatedConnector
 from .faults import Coverage, Fault, wire_faults
-from .invariants import Broken, Watch
+from .invariants import Broken
 from .profiles import PROFILES, Profile, without_log
 from .rows import SimulatedConnection
 from .store import MemoryStore
 from .system import Effect, RemoteTicket, SimulatedSystem
+from .watch import Watch
 from .wire import Call
 from .workers import Poll, Worker
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 HEARTBEAT = 3.0
 LONGEST_ANSWER = 120.0
-RATES = (0, 12, 25, 60)
+RATES = (0, 12, 40, 90)
 """Of 1024 requests so many meet a fault; drawn once for each world."""
+PACES = (0.005, 0.03, 0.1, 0.1)
+"""Seconds for which a move takes up to fifteen times; drawn once for each world: in some all happens within seconds."""
+CROWDS = (1, 2, 4, 4, 6)
+"""How many tickets people open in a world."""
+DEAF = 0.25
+"""The share of systems that send no webhooks: only asking finds what changed there."""
+SLOW_INDEX = 0.0
+"""The share of systems whose index lags longer than their connector says (F2)."""
 
 _FAULTS = wire_faults()
 
@@ -43,10 +52,14 @@ _FAULTS = wire_faults()
 class Notice:
     """A webhook on its way."""
 
-    __slots__ = ("attempts", "connection", "delivery_id", "ref", "version")
+    __slots__ = ("attempts", "connection", "delivery_id", "place", "ref", "version")
 
-    def __init__(self, connection: SimulatedConnection, delivery_id: str, ref: Any, version: str) -> None:
+    def __init__(
+        self, connection: SimulatedConnection, delivery_id: str, ref: Any, version: str, place: int = 0
+    ) -> None:
         self.connection, self.delivery_id, self.ref, self.version = connection, delivery_id, ref, version
+        self.place = place
+        """Of how many entries of the ticket's log it tells."""
         self.attempts = 0
 
 
@@ -64,6 +77,14 @@ class World:
         """No faults any more: the end of a world, when everything must come to rest."""
         self.rate = 0 if is_plain else dice.choice(RATES)
         self.is_plain = is_plain
+        self.pace = PACES[-1] if is_plain else dice.choice(PACES)
+        self.most_tickets = max(CROWDS) if is_plain else dice.choice(CROWDS)
+        self.has_old_portal = not is_plain and dice.random() < 0.3
+        """Processes of the version before work beside those of this one (F60)."""
+        self.deaf: set[str] = set()
+        self.imports = 0
+        self.kept_from, self.secret, self.secrets = "", "", 0
+        """A system from which texts are kept, what its world's twin has more in them, and how many there were."""
         self.trace = hashlib.sha256()
         self.store = MemoryStore(self.portal_now)
         # Its rows are the simulated ones, where the contract speaks of whatever has their attributes.
@@ -92,8 +113,12 @@ class World:
         if dice.random() < 0.2 and not profile.index_lag and not self.is_plain:
             profile = without_log(profile)
         system = SimulatedSystem(name, profile, lambda: self.now)
-        lags = random.Random(dice.random())
-        system.lag = lambda: 0.0 if self.is_calm else lags.choice((0.0, 1.0, 7.0, 15.0))
+        lags, longest = random.Random(dice.random()), profile.index_lag
+        if not self.is_plain and dice.random() < DEAF:
+            self.deaf.add(name)
+        if not self.is_plain and longest and dice.random() < SLOW_INDEX:
+            longest *= 3.0
+        system.lag = lambda: 0.0 if self.is_calm else longest * lags.choice((0.0, 0.1, 0.5, 1.0))
         system.told = lambda ticket: self._notify(name, ticket)
         system.took = self.watch.took
         rules = draw_rules(profile, dice)
@@ -119,6 +144,11 @@ class World:
     def portal_now(self) -> datetime:
         return self.now + timedelta(seconds=self.clock_error) if self.clock_error else self.now
 
+    def set_clock(self, error: float) -> None:
+        """The portal's clock is this many seconds off from now on; what it waits for comes sooner or later (F56)."""
+        self.clock_error = error
+        self.watch.limited.clear()
+
     def monotonic(self) -> float:
         return self.seconds
 
@@ -136,11 +166,12 @@ class World:
     # --- Webhooks -----------------------------------------------------------------------------------------------------
 
     def _notify(self, name: str, ticket: RemoteTicket) -> None:
-        if name not in self.unsubscribed or self.unsubscribed[name] < UNSUBSCRIBED_AFTER:
+        if name not in self.deaf and self.unsubscribed.get(name, 0) < UNSUBSCRIBED_AFTER:
             self._deliveries += 1
             system = self.systems[name]
             version = system.version_of(ticket) if system.profile.tells_versions else ""
-            self.notices.append(Notice(self.store.connections[name], f"d{self._deliveries}", ticket.ref, version))
+            told = f"d{self._deliveries}"
+            self.notices.append(Notice(self.store.connections[name], told, ticket.ref, version, len(ticket.log)))
 
     # --- The wire -----------------------------------------------------------------------------------------------------
 
@@ -148,6 +179,8 @@ class World:
         """Let a request arrive, or not; its answer and its failure as the connector gets them."""
         system, name = self.systems[connection.pk], self.systems[connection.pk].profile.name
         hit = self.coverage.hit
+        if self.watch.told is not None:
+            self.watch.told.append(f"{self.seconds:.1f} {system.name} {call.operation} {call.about}")
         if system.is_down:
             return None, base.Unreachable("connection refused")
         if system.failing_until is not None and self.now < system.failing_until:
@@ -156,7 +189,7 @@ class World:
         fault = None
         if not self.is_calm and (bits & 1023) < self.rate * RARE.get(call.operation, 1):
             options = _FAULTS.get(call.operation, ())
-            fault = options[(bits >> 4) % len(options)] if options else None
+            fault = options[(bits >> 10) % len(options)] if options else None
         if call.writes and self.at_work[0] is not None and not self.at_work[0].lease.is_held():
             return None, base.StaleVersion("the claim on this lane has lapsed; nothing was sent")
         if fault is not None:
@@ -195,7 +228,7 @@ class World:
 
     def _spoil(self, fault: Fault, system: SimulatedSystem, call: Call, bits: int) -> tuple[Any, Exception | None]:
         """One request under one fault."""
-        number, more = fault.number, bits >> 10
+        number, more = fault.number, bits >> 16
         if number == 7 and len(system.tickets) < 2:
             return self._arrive(system, call)
         if number in ANSWERED_LATE:
@@ -203,7 +236,7 @@ class World:
         self.coverage.hit(number, call.operation, system.profile.name)
         if number in (8, 10):
             wait = (1.0, 5.0, 30.0, 600.0)[more % 4] if number == 8 else 3600.0 - self.seconds % 3600.0
-            return None, base.RateLimited("answered 429", retry_after=max(1.0, wait))
+            return None, base.RateLimited("answered 429", retry_after=system.limit(max(1.0, wait), self.seconds))
         if number == 9:
             return None, base.RateLimited("answered 429", retry_after=5.0, scope="ticket")
         if number == 11:
@@ -250,7 +283,7 @@ class World:
         return answer, problem
 
 
-RARE = {"create": 6, "attachment": 6, "download": 4, "comment": 4, "find": 3}
+RARE = {"create": 6, "attachment": 6, "download": 4, "comment": 4, "find": 3, "update": 2}
 """Operations that are seldom meet more faults, or a million moves would not be enough for every cell."""
 UNSUBSCRIBED_AFTER = 5
 ANSWERED_LATE = frozenset({1, 3, 4, 6, 7, 46, 49})

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         logging.getLogger("apps.sync.engine").setLevel(logging.CRITICAL)
         seed = options["seed"] or secrets.token_hex(4)
         if options["drill"]:
-            self._drill(drill(options["drill"], seed, options["points"]), as_json=options["json"])
+            self._drill(drill(options["drill"], seed, points=options["points"]), as_json=options["json"])
             return
         progress = (lambda _verdict: None) if options["json"] else self._progress
         verdict = run(seed, options["moves"], progress=progress)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from apps.sync.engine import deciding, deliver, hearing, intake, merge, settling, taking
+from apps.sync.engine import deciding, deliver, hearing, intake, merge, settle, settling, taking
 from apps.sync.engine.deliver import HubEvent
-from apps.sync.engine.plan import Delivery
+from apps.sync.engine.plan import AddRemoteComment, Delivery
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Action, Consequence, FailureKind, Outcome
 from apps.sync.engine.rules import Translated
-from apps.sync.engine.snapshot import Visibility
+from apps.sync.engine.snapshot import Visibility, reads_same
 from apps.sync.engine.work import Recovered
 from apps.sync.services import carrying
 from apps.sync.simulation import workers
@@ -308,6 +308,60 @@ def _forgets_placeholder(sound: Any) -> Any:
     return pair
 
 
+def _echo_by_its_hint(_sound: Any) -> Any:
+    return lambda link: link.hint_version != ""
+
+
+def _echo_among_others(_sound: Any) -> Any:
+    return lambda link: link.hint_version != "" and link.hint_version == link.version
+
+
+def _not_given_back(_sound: Any) -> Any:
+    return lambda store, follower, created, now: None
+
+
+def _former_taken_over(sound: Any) -> Any:
+    def follow_merge(store: Any, link: Any, work: Any, failure: Any, now: Any) -> None:
+        taken = store.of_external(link.connection, [failure.into.id]).get(failure.into.id)
+        if taken is not None and taken.state == LinkState.FORMER:
+            store.delete(taken)
+        sound(store, link, work, failure, now)
+
+    return follow_merge
+
+
+def _nothing_noted(_sound: Any) -> Any:
+    return lambda self, connection, *given, **named: None
+
+
+def _length_told(sound: Any) -> Any:
+    def plan_comment(comment: Any, rules: Any) -> Delivery:
+        made = sound(comment, rules)
+        if not made.withheld:
+            return made
+        text = f"A comment of {len(comment.body)} characters is not for you."
+        return Delivery((AddRemoteComment(text, Visibility.PUBLIC, ""),))
+
+    return plan_comment
+
+
+def _created_anew(sound: Any) -> Any:
+    def detach(store: Any, link: Any, work: Any, text: str, now: Any) -> None:
+        sound(store, link, work, text, now)
+        if link.ticket_id is not None:
+            link.state, link.applied_seq = LinkState.CREATING, 0
+
+    return detach
+
+
+def _follow_up_told_again(sound: Any) -> Any:
+    return lambda delivery, fields, seq, rules, view: sound(delivery, fields, 1, rules, view)
+
+
+def _cut_is_news(_sound: Any) -> Any:
+    return reads_same
+
+
 def _stale_versions_final(sound: Any) -> Any:
     return _final(FailureKind.STALE_VERSION)(sound)
 
@@ -350,5 +404,15 @@ DEFECTS = (
     Defect("lanes of others are claimed", MemoryStore, "due", _claims_of_others),
     Defect("whole tickets are never compared", taking, "_compare", _no_sweep),
     Defect("an intent does not record its values", MemoryStore, "add_intent", _intent_without_value),
+    Defect("an echo is told by its notice alone", deciding, "_is_our_echo", _echo_by_its_hint),
+    Defect("an echo stands for the news beside it", deciding, "_is_our_echo", _echo_among_others),
+    Defect("a merge takes a ticket from its creator", settling, "_give_back", _not_given_back),
+    Defect("a merge takes a ticket that was followed up", settling, "_follow_merge", _former_taken_over),
+    Defect("a wait that a system asks for is forgotten", MemoryStore, "wait_until", _nothing_noted),
+    Defect("nothing opens the breaker", MemoryStore, "note_failure", _nothing_noted),
+    Defect("a ticket that is gone is created anew", settling, "_detach", _created_anew),
+    Defect("a follow-up is told what led to it", deciding, "plan_for_closed", _follow_up_told_again),
+    Defect("a text that a system cut is news", settle, "is_left_of", _cut_is_news),
+    Defect("what is kept back leaves its length", deliver, "_plan_comment", _length_told),
     Defect("placeholders go back where they came from", MemoryStore, "pair_comment", _forgets_placeholder),
 )

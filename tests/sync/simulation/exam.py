@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 MOST_MOVES = 200_000
 SEED = "exam"
+CHECKS = tuple(f"apps.sync.simulation.{name}" for name in ("invariants", "values", "watch", "resting"))
+"""They stay sound, whatever they share with the engine."""
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def planted(defect: "Defect") -> Iterator[None]:  # noqa: F821
         places += [
             module
             for name, module in list(sys.modules.items())
-            if name.startswith("apps.sync.") and module is not None and getattr(module, defect.name, None) is sound
+            if name.startswith("apps.sync.") and name not in CHECKS and getattr(module, defect.name, None) is sound
         ]
     for place in places:
         setattr(place, defect.name, broken)
@@ -48,6 +50,8 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siamportal.settings")
     django.setup()
     logging.disable(logging.CRITICAL)
+    from apps.sync.simulation.running import run
+
     from .defects import DEFECTS
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,18 +59,21 @@ def main() -> int:
     parser.add_argument("--seed", default=SEED)
     parser.add_argument("--only", default="", help="Names of defects, separated by semicolons.")
     options = parser.parse_args()
-    missed = 0
+    # Whatever the sound engine breaks is no proof that a defect was caught.
+    sound = run(options.seed, options.moves)
+    caught = 0
     chosen = [one for one in DEFECTS if not options.only or one.told in options.only.split(";")]
     tell = sys.stdout.write
+    tell(f"the sound engine: {sound.broken or 'nothing broken'} after {sound.moves} moves\n")
     tell(f"{'defect':<50}{'caught by':<12}{'moves':>8}\n")
     for defect in chosen:
         found = catch(defect, options.moves, options.seed)
-        missed += found is None
+        caught += found is not None
         invariant, moves = found or ("nothing", options.moves)
         tell(f"{defect.told:<50}{invariant:<12}{moves:>8}\n")
         sys.stdout.flush()
-    tell(f"{len(chosen) - missed} of {len(chosen)} caught within {options.moves} moves\n")
-    return 1 if missed else 0
+    tell(f"{caught} of {len(chosen)} caught within {options.moves} moves\n")
+    return 0 if caught == len(chosen) and sound.is_clean else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the simulation found in the engine, each as a story of a few lines (the seeds that told it are gone)."""
 
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,11 @@ import pytest
 
 from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.hearing import accept_changed, accept_notice
+from apps.sync.engine.merge import Agreement
+from apps.sync.engine.plan import FollowUp, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
-from apps.sync.engine.recovery import Outcome, stored_by
+from apps.sync.engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
+from apps.sync.engine.rules import Closed
 from apps.sync.engine.settling import settle
 from apps.sync.engine.snapshot import (
     Attachment,
@@ -21,9 +25,10 @@ from apps.sync.engine.snapshot import (
     TicketSnapshot,
     Visibility,
 )
-from apps.sync.engine.work import Look, Looked, Recover, Recovered
+from apps.sync.engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered
 from apps.sync.simulation.faults import Coverage
 from apps.sync.simulation.memory import StoreDown
+from apps.sync.simulation.rows import Said
 from apps.sync.simulation.store import MemoryStore
 from apps.sync.simulation.world import World
 
@@ -39,9 +44,11 @@ def store() -> MemoryStore:
     return world.store
 
 
-def linked(store: MemoryStore, **columns: Any):
+def linked(store: MemoryStore, ticket: str = "T1", **columns: Any):
     connection = store.connections["zendesk0"]
-    link = store.add_link(connection, "T1", now=NOW)
+    if ticket not in store.tickets:
+        store.add_ticket(ticket, "jira1", {"kind": "incident", "title": "#2#"}, NOW)
+    link = store.add_link(connection, ticket, now=NOW)
     assert link is not None
     for name, value in {"state": LinkState.LINKED, "external_id": CLOSED.id, "applied_seq": 1, **columns}.items():
         setattr(link, name, value)
@@ -77,6 +84,35 @@ class TestFormerTickets:
         accept_notice(followed_up, followed_up.connections["zendesk0"], NoticeHint("d1", (CLOSED,)), now=NOW)
         former = next(one for one in followed_up.links.values() if one.state == LinkState.FORMER)
         assert former.look_wanted == former.look_done
+
+    def test_a_merge_into_it_does_not_take_it_over(self, followed_up: MemoryStore) -> None:
+        """What was said there belongs to the ticket that was followed up, whoever is merged into it later."""
+        other = linked(followed_up, ticket="T2", external_id="5", look_wanted=1)
+        (held,) = [one for one in followed_up.claim(other.connection, now=NOW, most=9) if one.pk == other.pk]
+        merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=CLOSED))
+        work = Look(other.pk, ExternalRef("5"), None, 1, frozenset(), takes_files=True, largest_file=400)
+        settle(followed_up, held, work, merged, rules=held.connection.rules, now=NOW, dice=lambda: 0.5)
+
+        assert followed_up.links[other.pk].state == LinkState.DETACHED
+        assert followed_up.of_external(other.connection, [CLOSED.id])[CLOSED.id].state == LinkState.FORMER
+
+
+def test_a_follow_up_is_not_told_what_led_to_it(store: MemoryStore) -> None:
+    """It is created as the ticket stands now; older entries of its fields stand in it already."""
+    link = linked(store, is_closed=True, applied_seq=1)
+    rules = replace(link.connection.rules, closed=Closed.FOLLOW_UP)
+    store.change("T1", {"kind": "incident"}, at=NOW, origin="")
+    said = Said("", "#2#", "Marco", "integrator", "public")
+    store.say("T1", said, at=NOW, origin="")
+    store.change("T1", {"title": "#3#"}, at=NOW, origin="zendesk0")
+    store.change("T1", {"title": "#4#"}, at=NOW, origin="")
+
+    ((_link, work),) = decide_work(store, [claimed(store)], rules, now=NOW)
+
+    assert isinstance(work, Do)
+    assert isinstance(work.step, FollowUp)
+    assert work.step.fields["subject"] == "#4#"
+    assert work.step.agreements["title=subject"].seq == store.last_seq(link)
 
 
 def test_nothing_is_mended_in_a_ticket_that_is_closed_for_good(store: MemoryStore) -> None:
@@ -116,11 +152,39 @@ def test_an_outcome_is_asked_for_again_when_it_can_be_told(store: MemoryStore, b
     assert store.intent(link, intent.pk).state is IntentState.OPEN
 
 
+def test_a_write_is_found_absent_only_after_its_last_possible_moment(store: MemoryStore) -> None:
+    """A slow worker may send a write long after it was announced, just before its claim lapses (INV-15, F51)."""
+    link = linked(store)
+    store.add_intent(link, seq=2, slot="comment", correlation="siam-1", now=NOW - timedelta(minutes=2))
+
+    def decided_after(seconds: float) -> Recover:
+        now = NOW + timedelta(seconds=seconds)
+        (held,) = store.claim(link.connection, now=now, most=1)
+        ((_link, work),) = decide_work(store, [held], link.connection.rules, now=now)
+        store.release(held)
+        assert isinstance(work, Recover)
+        return work
+
+    assert not decided_after(0).is_settled_by_now
+    assert not decided_after(4).is_settled_by_now
+    assert decided_after(6).is_settled_by_now
+
+
 def test_a_text_that_a_recovered_creation_left_cut_counts_as_cut() -> None:
     wanted = {"title": "word " * 20}
 
     assert stored_by(wanted, {"title": ("word " * 20)[:60]}, ()) == {"title": ("word " * 20)[:60]}
     assert stored_by(wanted, {"title": "another title"}, ()) == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"), [(60, Outcome.APPLIED), (100, Outcome.APPLIED), (10, Outcome.ABSENT), (0, Outcome.ABSENT)]
+)
+def test_an_unanswered_write_that_the_system_cut_is_found(found: int, outcome: Outcome) -> None:
+    """Or the cut text would come back as somebody's edit. A short beginning is somebody's edit."""
+    text = "word " * 20
+
+    assert settle_unknown_write({"title": text}, {"title": text[:found]}, (), "siam-1") is outcome
 
 
 def test_a_database_that_fails_for_a_moment_parks_no_lane(store: MemoryStore) -> None:
@@ -132,3 +196,76 @@ def test_a_database_that_fails_for_a_moment_parks_no_lane(store: MemoryStore) ->
         decide_work(store, [held], held.connection.rules, now=NOW)
 
     assert store.links[link.pk].delivery_hold is None
+
+
+class TestMergedIntoOurNewTicket:
+    """zendesk: a ticket is merged into one that we have just created and not settled yet (F18, F50)."""
+
+    NEW = ExternalRef("8", "OPS-8")
+
+    def follow_the_merge(self, store: MemoryStore):
+        follower = linked(store, look_wanted=1)
+        merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=self.NEW))
+        work = Look(follower.pk, CLOSED, None, 1, frozenset(), takes_files=True, largest_file=400)
+        rules = follower.connection.rules
+        settle(store, claimed(store), work, merged, rules=rules, now=NOW, dice=lambda: 0.5)
+        assert store.links[follower.pk].external_id == self.NEW.id
+        return follower
+
+    def test_it_belongs_to_the_ticket_that_it_was_created_for(self, store: MemoryStore) -> None:
+        follower = self.follow_the_merge(store)
+        store.add_ticket("T2", "jira1", {"kind": "incident", "title": "#2#"}, NOW)
+        creator = store.add_link(store.connections["zendesk0"], "T2", now=NOW)
+        assert creator is not None
+        (held,) = [one for one in store.claim(creator.connection, now=NOW, most=9) if one.pk == creator.pk]
+        ((_link, work),) = decide_work(store, [held], creator.connection.rules, now=NOW)
+        made = Done(Receipt(self.NEW, "1", self.NEW.id))
+        settle(store, held, work, made, rules=creator.connection.rules, now=NOW, dice=lambda: 0.5)
+
+        assert store.links[creator.pk].external_id == self.NEW.id
+        assert store.links[follower.pk].external_id == CLOSED.id
+        assert store.links[follower.pk].state == LinkState.DETACHED
+        assert "belongs to another ticket" in store.tickets["T1"].journal[-1].text
+
+    def test_what_asking_for_changes_named_meanwhile_makes_way(self, store: MemoryStore) -> None:
+        follower = self.follow_the_merge(store)
+        accept_changed(store, store.connections["zendesk0"], [Changed(CLOSED, "99")], now=NOW)
+        creator = linked(store, ticket="T2", state=LinkState.CREATING, external_id="", applied_seq=0)
+        intent = store.add_intent(creator, seq=1, slot="create", correlation="siam-9", now=NOW)
+        work = Recover(creator.pk, intent.pk, "create", None, "siam-9", {}, None, (), is_settled_by_now=True)
+        (held,) = [one for one in store.claim(creator.connection, now=NOW, most=9) if one.pk == creator.pk]
+        found = Recovered(Outcome.APPLIED, Receipt(self.NEW, "1", self.NEW.id))
+        settle(store, held, work, found, rules=held.connection.rules, now=NOW, dice=lambda: 0.5)
+
+        assert store.links[creator.pk].external_id == self.NEW.id
+        assert store.of_external(creator.connection, [CLOSED.id])[CLOSED.id].pk == follower.pk
+
+    def test_what_was_read_of_another_ticket_meanwhile_is_left(self, store: MemoryStore) -> None:
+        follower = self.follow_the_merge(store)
+        (held,) = store.claim(follower.connection, now=NOW, most=9)
+        work = Look(follower.pk, CLOSED, None, 2, frozenset(), takes_files=True, largest_file=400)
+        seen = Looked(TicketSnapshot(CLOSED, "2", "incident", {"subject": "#9#"}, NOW, NOW), ())
+        settle(store, held, work, seen, rules=held.connection.rules, now=NOW, dice=lambda: 0.5)
+
+        row = store.links[follower.pk]
+        assert row.intake_hold is None
+        assert row.look_wanted > row.look_done
+
+
+def test_a_field_that_crosses_only_under_later_rules_is_not_lost_with_an_entry_that_was_written_before(
+    store: MemoryStore,
+) -> None:
+    """The site was written, its answer was lost, and then rules came into force by which the title crosses, too."""
+    link = linked(store, base={"title=subject": Agreement("#1#", "#1#", 1), "custom.site=site": Agreement("", "", 1)})
+    store.change("T1", {"title": "#2#", "custom.site": "#3#"}, at=NOW, origin="")
+    link.base = {**link.base, "custom.site=site": Agreement("#3#", "#3#", 2)}
+    store.save(link, "base")
+    mark = correlation_of(store.tickets["T1"].journal[1].mark, "update", link.connection.pk)
+    store.add_intent(link, seq=2, slot="update", correlation=mark, state=IntentState.APPLIED, now=NOW)
+
+    ((_link, work),) = decide_work(store, [claimed(store)], link.connection.rules, now=NOW)
+
+    assert isinstance(work, Do)
+    assert isinstance(work.step, UpdateRemote)
+    assert work.step.fields == {"subject": "#2#"}
+    assert store.links[link.pk].applied_seq == 2
