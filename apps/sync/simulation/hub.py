@@ -96,9 +96,8 @@ class MemoryHub(Memory):
     def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, mark: str = "") -> None:
         kept = {field: self.as_kept(field, value) for field, value in values.items()}
         source = (link.connection.pk, ref)
-        ticket = self.add_ticket(self.next_ticket_id(), link.connection.owner, kept, at, source, mark)
-        if link.is_behind:
-            self.update(ticket, is_restored=True)
+        pk, owner = self.next_ticket_id(), link.connection.owner
+        ticket = self.add_ticket(pk, owner, kept, at, source, mark, is_restored=link.is_behind)
         link.ticket_id = ticket.pk  # type: ignore[misc]
 
     def next_ticket_id(self) -> str:
@@ -136,10 +135,10 @@ class MemoryHub(Memory):
 
     def add_ticket(
         self, pk: str, owner: str, values: Mapping[str, Any], at: datetime, source: tuple[str, str] = (PORTAL, ""),
-        mark: str = "",
+        mark: str = "", *, is_restored: bool = False,
     ) -> SimulatedTicket:  # fmt: skip
         fields = {"title": "", "status": "new", "priority": "medium", "assignee": "", "custom.site": "", **values}
-        ticket = SimulatedTicket(pk, owner, fields)
+        ticket = SimulatedTicket(pk, owner, fields, is_restored=is_restored)
         self.put(self.tickets, pk, ticket)
         opened = {name: (None, value) for name, value in fields.items() if value != ""}
         self._append(ticket, at, "opened", changes=opened, source=source, mark=mark)

@@ -12,6 +12,7 @@ from . import moves
 from .invariants import Broken, Invariant, LaneOrder, OneChangeOneEntry, OriginalOrder, Written
 from .rows import SimulatedTicket
 from .system import AUTHORS
+from .values import NoCutText, NoWordsBack
 from .words import PORTAL, mark_in
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ ROWS = (
     "connections", "links", "links_of", "external", "intents", "marks", "at_seq", "open", "unseen", "conflicts",
     "asked", "notices", "findings", "tickets", "said", "paired", "brakes", "grave",
 )  # fmt: skip
-REMEMBERED = ((OneChangeOneEntry, "entered"), (OriginalOrder, "last"), (LaneOrder, "last"))
+REMEMBERED = (
+    (OneChangeOneEntry, "entered"), (OriginalOrder, "last"), (LaneOrder, "last"), (NoWordsBack, "replaced"),
+    (NoCutText, "cut"),
+)  # fmt: skip
 """What invariants know of rows: it goes back with them."""
 
 
@@ -62,6 +66,8 @@ def put_back(world: "World", backup: Backup) -> None:
         setattr(world.store, name, held)
     for (one, name), held in zip(REMEMBERED, remembered, strict=True):
         setattr(world.watch.made[one], name, held)
+    # That a system asked to be left alone is forgotten, too; it says so again.
+    world.watch.limited.clear()
     for notice in (*world.notices, *world.delivered):
         notice.connection = world.store.connections[notice.connection.pk]
     declare(world)

@@ -20,7 +20,7 @@ MANY, WORKERS, HANDFUL = 40, 8, 5
 EMPTIED = GraveAct(Grave.BLANK, Side.HUB, "custom.site=site", "custom.site", "Berlin", "", "Berlin")
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_workers_side_by_side_stop_after_one_handful(settings: Any, tmp_path: Any) -> None:
     settings.SIAM_UPLOADS = tmp_path
     sample = build_sample(password=None)
