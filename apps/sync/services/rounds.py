@@ -118,7 +118,8 @@ def _as_connection_wide(failure: Failure) -> Failure:
 def _settle_all(done: list[Errand], connection: Connection, rules: SyncRules, now: datetime) -> None:
     """One transaction for many lanes, each of which may fail for itself; where it fails as a whole, one for each."""
     # All who lock several tickets do it in this order, so that none waits for one who waits for him.
-    done.sort(key=lambda errand: str(errand.link.ticket_id))
+    # What is seen for the first time comes last: a ticket may just have been merged into it.
+    done.sort(key=lambda errand: (errand.link.ticket_id is None, str(errand.link.ticket_id)))
     try:
         try:
             with store.atomic():
