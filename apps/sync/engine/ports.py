@@ -198,8 +198,6 @@ class Lanes(Protocol):
 
     def delete(self, link: LinkRow) -> None: ...
 
-    def exists(self, link: LinkRow) -> bool: ...
-
     def of_external(self, connection: ConnectionRow, ids: Collection[str]) -> Mapping[str, LinkRow]:
         """External id → link, for those that are known."""
 

@@ -144,9 +144,6 @@ class MemoryStore(MemoryBrakes):
         for place in (self.links, self.links_of[row.connection.pk], self.open, self.unseen, self.asked, self.paired):
             self.drop(place, row.pk)
 
-    def exists(self, link: LinkRow) -> bool:
-        return link.pk in self.links
-
     def of_external(self, connection: SimulatedConnection, ids: Collection[str]) -> Mapping[str, LinkRow]:
         found = {}
         for external_id in ids:

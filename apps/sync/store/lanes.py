@@ -48,9 +48,6 @@ class LaneRows:
         # Not through the object, whose key the caller still needs.
         TicketLink.objects.filter(pk=link.pk).delete()
 
-    def exists(self, link: TicketLink) -> bool:
-        return TicketLink.objects.filter(pk=link.pk).exists()
-
     def of_external(self, connection: Connection, ids: Collection[str]) -> Mapping[str, TicketLink]:
         found = TicketLink.objects.filter(connection=connection, external_id__in=ids)
         return {link.external_id: link for link in found}

@@ -111,5 +111,5 @@ class TestLinks:
     def test_a_deleted_link_leaves_its_ticket_free(self, store: MemoryStore) -> None:
         link = link_in(store)
         store.delete(link)
-        assert not store.exists(link)
+        assert link.pk not in store.links
         assert link_in(store).state is LinkState.CREATING
