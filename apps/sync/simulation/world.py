@@ -24,7 +24,7 @@ from ..engine.snapshot import TicketSnapshot, Value
 from .connector import Session, SimulatedConnector
 from .faults import Coverage, Fault, wire_faults
 from .invariants import Broken
-from .profiles import PROFILES, Profile, without_log
+from .profiles import PRIORITY_HERE, PRIORITY_THERE, PROFILES, Profile, without_log
 from .rows import SimulatedConnection
 from .store import MemoryStore
 from .system import Effect, RemoteTicket, SimulatedSystem
@@ -309,8 +309,8 @@ def draw_rules(profile: Profile, dice: random.Random) -> SyncRules:
             "priority",
             names["priority"],
             tiebreak=dice.choice(ties),
-            to_system={"critical": "P1", "high": "P2", "medium": "P3", "low": "P3"},
-            to_hub={"P1": "critical", "P2": "high", "P3": "medium"},
+            to_system=PRIORITY_THERE,
+            to_hub=PRIORITY_HERE,
         ),
         FieldRule("assignee", names["assignee"], tiebreak=dice.choice(ties)),
         FieldRule(
