@@ -113,15 +113,20 @@ def slot_of(step: Step) -> str:
     }[type(step)]
 
 
+PREFIX, STEP_LENGTH = "siam-", 4
+"""What a correlation begins with, and how many characters at its end name the step."""
+
+
 def correlation_of(mark: str, slot: str, connection_id: object = "") -> str:
     """What a step leaves in the system, to be found by: the mark of its journal entry, and which step it is.
 
     Computed from what it carries, not from the link or a number, which another may get after the database was put back
     to an earlier moment (INV-40). The connection tells two apart that look into the same system.
     """
-    return f"siam-{mark}{hashlib.sha256(f'{slot}/{connection_id}'.encode()).hexdigest()[:4]}"
+    step = hashlib.sha256(f"{slot}/{connection_id}".encode()).hexdigest()[:STEP_LENGTH]
+    return f"{PREFIX}{mark}{step}"
 
 
 def entry_of(correlation: str | None) -> str:
     """The mark of the journal entry that a correlation names; empty where there is none."""
-    return (correlation or "")[5:-4]
+    return (correlation or "")[len(PREFIX) : -STEP_LENGTH]

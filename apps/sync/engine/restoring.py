@@ -14,7 +14,7 @@ from datetime import datetime
 from .deliver import STATUS, HubEvent, rewind
 from .intake import OwnWrite, Sorted, marks_of, rewind_snapshot
 from .merge import NEVER, Agreement, MergeBase
-from .plan import Intake, correlation_of, entry_of
+from .plan import PREFIX, Intake, correlation_of, entry_of
 from .ports import Finding, IntentState, LinkRow, LinkState, Store
 from .rules import ELLIPSIS, Direction, FieldRule, RuleGap, SyncRules, Tiebreak, into_system
 from .settle import is_left_of
@@ -31,7 +31,7 @@ def deciding_by(tiebreak: Tiebreak, rules: SyncRules) -> SyncRules:
 
 def is_of_portal(store: Store, correlation: str | None) -> bool:
     """Whether a correlation is one that this portal made, whatever it may have forgotten of it."""
-    return correlation is not None and correlation.startswith(f"siam-{store.portal_part}")
+    return correlation is not None and correlation.startswith(PREFIX + store.portal_part)
 
 
 # --- A ticket that the system has and the portal knows ------------------------------------------------------------
