@@ -113,7 +113,7 @@ def read_held(links: Sequence[TicketLink], intents: Collection[int]) -> None:
         rows = rows.select_for_update(skip_locked=True)
     locked = {row.pk: row for row in rows}
     held = {row.pk: Held() for row in locked.values() if row.ticket_id is not None}
-    for intent in Intent.objects.filter(_unseen() | Q(pk__in=intents), link__in=held).order_by("pk"):
+    for intent in Intent.objects.filter(unseen() | Q(pk__in=intents), link__in=held).order_by("pk"):
         if intent.pk in intents:
             held[intent.link_id].intents[intent.pk] = intent
         if not intent.is_seen and (intent.state == Intent.State.APPLIED or intent.change_ids):
@@ -130,7 +130,7 @@ def read_held(links: Sequence[TicketLink], intents: Collection[int]) -> None:
             link.held = row  # type: ignore[attr-defined]
 
 
-def _unseen() -> Q:
+def unseen() -> Q:
     """Writes that may still come back in the system's log."""
     return Q(is_seen=False) & (Q(state=Intent.State.APPLIED) | ~Q(change_ids=[]))
 

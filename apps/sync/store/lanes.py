@@ -19,7 +19,7 @@ from ..engine.ports import Finding, IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields
 from ..models import Conflict, Connection, Divergence, Intent, Pairing, Restoration, TicketLink
 from ..outages import OUTAGES
-from .ahead import files_ahead, intents_ahead, known_of
+from .ahead import files_ahead, intents_ahead, known_of, unseen
 
 _COLUMNS = {"base": "merge_base"}
 
@@ -144,10 +144,7 @@ class LaneRows:
         known = known_of(link)
         if known is not None and not marks:
             return known.unseen
-        rows = Intent.objects.filter(link=link).filter(
-            Q(correlation__in=marks) | Q(is_seen=False) & (Q(state=Intent.State.APPLIED) | ~Q(change_ids=[]))
-        )
-        return list(rows.order_by("pk"))
+        return list(Intent.objects.filter(Q(correlation__in=marks) | unseen(), link=link).order_by("pk"))
 
     def marks_among(self, link: TicketLink, marks: Collection[str]) -> Collection[str]:
         return set(Intent.objects.filter(link=link, correlation__in=marks).values_list("correlation", flat=True))
