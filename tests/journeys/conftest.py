@@ -1,7 +1,7 @@
 """A real browser for the journeys; they are skipped, with the reason, where none is installed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +72,24 @@ def open_page(browser: Any, live_server: Any, sample: Sample) -> Iterator[Any]:
     for page in pages.values():
         page.context.close()
     assert problems == []
+
+
+@pytest.fixture
+def find_violations(open_page: Any) -> Any:
+    """A function that looks at pages as axe does: path → rules broken there, and where. No page may be wider than its
+    window."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def find(pages: Iterable[tuple[str, str]], *, width: int, colors: str) -> dict[str, Any]:
+        found = {}
+        for who, path in pages:
+            page = open_page(who, path, width=width, colors=colors)
+            violations = axe.run(page).response["violations"]
+            if violations:
+                found[path] = [(rule["id"], [node["target"] for node in rule["nodes"]][:4]) for rule in violations]
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+                f"{path} is wider than the window"
+            )
+        return found
+
+    return find

@@ -47,16 +47,8 @@ def _pages(sample: Sample) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("width", "colors"), VIEWS)
-def test_every_page_is_free_of_violations(open_page: Any, sample: Sample, width: int, colors: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = {}
-    for who, path in _pages(sample):
-        page = open_page(who, path, width=width, colors=colors)
-        violations = axe.run(page).response["violations"]
-        if violations:
-            found[path] = [(rule["id"], [node["target"] for node in rule["nodes"]][:4]) for rule in violations]
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the window"
-    assert found == {}
+def test_every_page_is_free_of_violations(find_violations: Any, sample: Sample, width: int, colors: str) -> None:
+    assert find_violations(_pages(sample), width=width, colors=colors) == {}
 
 
 @pytest.mark.parametrize("colors", ["light", "dark"])
