@@ -14,7 +14,7 @@ from django.template import loader
 from django.views.defaults import server_error
 
 from apps.foundation.api import PROBLEM, NoDatabase
-from apps.sync.outages import OUTAGES
+from apps.foundation.outages import OUTAGES
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import IO, Any
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import DatabaseError, DataError
+from django.db import DataError
 from django.db.models import Field, Model, Q
 from django.http import Http404, HttpRequest
 from rest_framework import exceptions, serializers, status
@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from .fields import key_box
+from .outages import OUTAGES
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def _as_api_problem(problem: Exception) -> exceptions.APIException:
     if isinstance(problem, DataError | UnicodeEncodeError):
         return Unstorable()
     log.error("the API failed", exc_info=problem)
-    return NoDatabase() if isinstance(problem, DatabaseError) else Fault()
+    return NoDatabase() if isinstance(problem, OUTAGES) else Fault()
 
 
 def _by_place(detail: Any, place: str = "") -> Iterator[tuple[str, list[str]]]:

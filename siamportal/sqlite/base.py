@@ -4,7 +4,8 @@ SQLite has one write lock, and whoever finds it taken sleeps up to a tenth of a 
 as others are quicker. In here a writer is woken the moment it is its turn. Other processes meet SQLite's own lock.
 
 Threads of the web server go first: a person or a system waits for them, and they write little. The others get every
-``MOST_FIRST``-th turn at least.
+``MOST_FIRST``-th turn at least. When a turn does not come, those threads give up sooner too: whoever asked is told to
+come back before a browser or a proxy has given up on them.
 """
 
 import threading
@@ -15,7 +16,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as DjangoWrapper
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP")
-LONGEST_WAIT = 30.0
+LONGEST_WAIT, LONGEST_WAIT_OF_WEB = 30.0, 8.0
 WEB_THREADS = "waitress"
 MOST_FIRST = 64
 
@@ -65,8 +66,13 @@ class Line:
 _line = Line()
 
 
+def _is_web() -> bool:
+    return threading.current_thread().name.startswith(WEB_THREADS)
+
+
 def _enter() -> bool:
-    return _line.enter(LONGEST_WAIT, is_first=threading.current_thread().name.startswith(WEB_THREADS))
+    is_web = _is_web()
+    return _line.enter(LONGEST_WAIT_OF_WEB if is_web else LONGEST_WAIT, is_first=is_web)
 
 
 class Cursor(SQLiteCursorWrapper):
@@ -88,6 +94,11 @@ class DatabaseWrapper(DjangoWrapper):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._is_in_line = False
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        longest = LONGEST_WAIT_OF_WEB if _is_web() else LONGEST_WAIT
+        self.connection.execute(f"PRAGMA busy_timeout = {int(longest * 1000)}")
 
     def create_cursor(self, name: Any = None) -> Any:
         return self.connection.cursor(factory=Cursor)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from celery import shared_task
-from django.db import InternalError, OperationalError, ProgrammingError, transaction
+from django.db import IntegrityError, InternalError, OperationalError, ProgrammingError, transaction
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
+from apps.foundation.api import answer_problem
 from apps.sync.models import Connection, Notice
 from apps.sync.services import notice_secrets
 from siamportal.outages import answer_fault
@@ -146,3 +147,9 @@ def test_a_fault_of_ours_is_not_passed_off_as_an_outage(rf: RequestFactory, prob
         answer = answer_fault(rf.get("/tickets/"))
     assert answer.status_code == status
     assert answer.has_header("Retry-After") == (status == 503)
+
+
+@pytest.mark.parametrize("problem", [IntegrityError, ProgrammingError])
+def test_a_mistake_of_the_portal_is_not_blamed_on_the_database(problem: type[Exception]) -> None:
+    answer = answer_problem(problem("by us"), {})
+    assert (answer.status_code, answer.data["title"]) == (500, "fault")

@@ -66,6 +66,22 @@ def test_who_waits_too_long_is_sent_away_and_holds_nobody_up() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_thread_of_the_web_server_waits_less_for_another_process() -> None:
+    waits = {}
+
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            waits[threading.current_thread().name] = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+        connection.close()
+
+    for name in ("waitress-1", "worker-1"):
+        thread = threading.Thread(target=ask, name=name)
+        thread.start()
+        thread.join()
+    assert waits == {"waitress-1": 8000, "worker-1": 30000}
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_next_is_woken_when_a_transaction_ends_well_or_badly() -> None:
     Organization.objects.create(name="One", slug="one", layer="customer")
     waited = []

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError, connection
 
+from apps.foundation.outages import OUTAGES as DATABASE_ERRORS
 from apps.sync import services as sync
 from apps.sync.models import Intent, Pairing, TicketLink
-from apps.sync.outages import OUTAGES as DATABASE_ERRORS
 from apps.sync.services import making
 from apps.tickets.models import Ticket
 from tests.sync.services.stage import Stage

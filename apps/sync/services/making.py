@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections, transaction
 
+from apps.foundation.outages import OUTAGES
 from apps.foundation.outbound import OutboundGuard
 
 from ..connectors.base import Connector
@@ -15,7 +16,6 @@ from ..connectors.catalog import CONNECTORS
 from ..connectors.http import Context, ExchangeRecord, Gate, OpenGate
 from ..crashpoints import reached
 from ..models import Connection
-from ..outages import OUTAGES
 
 NOTICE_SECRETS = ("notice_secret", "former_notice_secret")
 KEEPING_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)

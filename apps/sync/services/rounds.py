@@ -12,6 +12,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from apps.foundation.outages import OUTAGES
+
 from ..connectors.base import Connector, ConnectorError
 from ..crashpoints import during, reached
 from ..engine.claims import Lease
@@ -21,7 +23,6 @@ from ..engine.rules import SyncRules
 from ..engine.settling import settle
 from ..engine.work import Failed, Look, Looked, Result, Work
 from ..models import Connection, Exchange, TicketLink
-from ..outages import OUTAGES
 from ..store import store
 from ..store.ahead import read_held, take_held
 from .calling import Call, call

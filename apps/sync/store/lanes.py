@@ -9,6 +9,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from apps.ecosystem.selectors import integrator_of
+from apps.foundation.outages import OUTAGES
 from apps.tickets.models import Ticket
 
 from ..connectors.catalog import CONNECTORS
@@ -18,7 +19,6 @@ from ..engine.plan import Conflict as FoundConflict
 from ..engine.ports import Finding, IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields
 from ..models import Conflict, Connection, Divergence, Intent, Pairing, Restoration, TicketLink
-from ..outages import OUTAGES
 from .ahead import files_ahead, intents_ahead, known_of, unseen
 
 _COLUMNS = {"base": "merge_base"}
