@@ -23,14 +23,6 @@ class Page(Generic[M]):
     def has_previous(self) -> bool:
         return self.number > 1
 
-    @property
-    def previous_number(self) -> int:
-        return self.number - 1
-
-    @property
-    def next_number(self) -> int:
-        return self.number + 1
-
 
 def page_of(rows: QuerySet[M, Any], number: str | None, *, size: int) -> Page[M]:
     """Page ``number`` of ``rows``; what is no number is page 1, so that a mangled address still shows a list."""
