@@ -5,6 +5,8 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
+from apps.tickets import storage
+
 from . import services
 from .services import alerting, braking, exchanges, health, operating, sending
 from .services.turns import Turns
@@ -103,8 +105,9 @@ def send_alerts() -> None:
 
 @shared_task(name="sync.prune")
 def prune() -> None:
-    """Remove what is kept for a while only: calls, samples, alerts that are over, grave acts of everyday."""
+    """Remove what is kept for a while only: calls, samples, alerts that are over, grave acts, halves of files."""
     exchanges.prune_exchanges(now=timezone.now())
     health.prune_samples(now=timezone.now())
     alerting.prune_alerts(now=timezone.now())
     braking.prune_grave_acts(now=timezone.now())
+    storage.remove_unfinished(now=timezone.now())

@@ -3,12 +3,16 @@
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from django.conf import settings
 
 CHUNK = 256 * 1024
+UNFINISHED = "unfinished-"
+LONGEST_UNFINISHED = timedelta(days=1)
 
 
 class FileDamaged(Exception):
@@ -26,10 +30,8 @@ def place_of(sha256: str) -> Path:
 
 def keep(stream: BinaryIO, *, limit: int) -> Kept | None:
     """Store what ``stream`` gives; None when it is longer than ``limit`` bytes. Equal content is stored once."""
-    folder = Path(settings.SIAM_UPLOADS)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
-    handle, unfinished = tempfile.mkstemp(dir=folder, prefix="unfinished-")
+    handle, unfinished = begin_file()
     try:
         with os.fdopen(handle, "wb") as out:
             while chunk := stream.read(CHUNK):
@@ -45,7 +47,27 @@ def keep(stream: BinaryIO, *, limit: int) -> Kept | None:
         os.replace(unfinished, place)
         return Kept(digest.hexdigest(), size)
     finally:
-        Path(unfinished).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+
+
+def begin_file() -> tuple[int, Path]:
+    """An open file and its place, on the disk that has room for uploads; its maker deletes it."""
+    folder = Path(settings.SIAM_UPLOADS)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=UNFINISHED)
+    return handle, Path(name)
+
+
+def remove_unfinished(*, now: datetime) -> int:
+    """Remove the files whose makers were killed before they could; how many."""
+    eldest, number = (now - LONGEST_UNFINISHED).timestamp(), 0
+    for place in Path(settings.SIAM_UPLOADS).glob(f"{UNFINISHED}*"):
+        # Another may finish it at this moment.
+        with suppress(FileNotFoundError):
+            if place.stat().st_mtime < eldest:
+                place.unlink()
+                number += 1
+    return number
 
 
 def open_checked(sha256: str) -> BinaryIO:

@@ -1,6 +1,8 @@
 """Who reads what on a ticket (T16, INV-31)."""
 
 import io
+import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from apps.tickets.models import Comment
 from apps.tickets.selectors import attachments_of, comments_of, events_of
 from apps.tickets.selectors import tickets as tickets_of
 from apps.tickets.services import AttachmentNotUsable, CommentNotUsable, File
-from apps.tickets.storage import FileDamaged, keep, open_checked, place_of
+from apps.tickets.storage import FileDamaged, begin_file, keep, open_checked, place_of, remove_unfinished
 
 from .desk import AT, Desk
 
@@ -125,3 +127,17 @@ def test_stored_bytes_that_changed_are_not_given_out(desk: Desk) -> None:
 def test_a_stream_beyond_the_limit_leaves_nothing_behind(desk: Desk, settings: Any) -> None:
     assert keep(io.BytesIO(b"x" * 11), limit=10) is None
     assert [place for place in settings.SIAM_UPLOADS.rglob("*") if place.is_file()] == []
+
+
+def test_what_a_killed_process_left_half_written_is_removed_after_a_day(desk: Desk, settings: Any) -> None:
+    kept = keep(io.BytesIO(b"whole"), limit=10**6)
+    left = []
+    for hours in (1, 25):
+        handle, place = begin_file()
+        os.close(handle)
+        os.utime(place, ((AT - timedelta(hours=hours)).timestamp(),) * 2)
+        left.append(place)
+    assert remove_unfinished(now=AT) == 1
+    assert [place.exists() for place in left] == [True, False]
+    assert kept is not None
+    assert open_checked(kept.sha256).read() == b"whole"

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
-import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+
+from apps.tickets.storage import begin_file
 
 from ..connectors import base
 from ..connectors.base import Connector, Draft, Note
@@ -180,8 +181,7 @@ def _attachments(changes: Sequence[RemoteChange]) -> list[Attachment]:
 
 async def _download(connector: Connector, ref: ExternalRef, attachment: Attachment, largest: int) -> Path | None:
     """The bytes in a file that the caller deletes; None when there are more than ``largest``."""
-    handle, name = tempfile.mkstemp(prefix="siam-incoming-")
-    place, size = Path(name), 0
+    (handle, place), size = begin_file(), 0
     try:
         with os.fdopen(handle, "wb") as out:
             async for chunk in connector.read_attachment(ref, attachment):
