@@ -82,6 +82,11 @@ def read_fields(ticket: Ticket) -> dict[str, Any]:
     return plain | {CUSTOM + name: value for name, value in ticket.custom.items()}
 
 
+def field_in_words(field: str) -> str:
+    """A hub field as people read it: ``custom.cost_center`` is *cost center*."""
+    return field.removeprefix(CUSTOM).replace("_", " ")
+
+
 KEY_FINDERS: list[Callable[[str, Principal], QuerySet[Any]]] = []
 """Ways to find tickets by what other apps call them, filled by the composition root: words, viewer → ids of tickets."""
 

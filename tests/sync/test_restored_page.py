@@ -46,6 +46,25 @@ class TestRestoredPage(PageAccessCases, SampleTestCase):
         assert "OPS-7 came back" in self.text("elaine", reverse("restoration", args=[self.made.pk]))
         assert self.get("elaine", reverse("restoration", args=[self.made.pk + 999])).status_code == 404
 
+    def test_a_long_list_goes_on_behind_the_next_page(self) -> None:
+        connection = self.sample.connections["infinity-projects"]
+        rows = [
+            Divergence(
+                restoration=self.made,
+                connection=connection,
+                key=f"OPS-{n}",
+                kind="taken_back",
+                text="x",
+                at=timezone.now(),
+            )
+            for n in range(50)
+        ]
+        Divergence.objects.bulk_create(rows)
+        assert 'href="?page=2"' in self.text("elaine", self.path())
+        second = self.text("elaine", self.path() + "?page=2")
+        assert 'href="?page=1"' in second
+        assert 'href="?page=3"' not in second
+
     def test_the_list_of_connections_leads_to_it(self) -> None:
         assert reverse("restored") in self.text("elaine", reverse("connection-list"))
 

@@ -11,7 +11,7 @@ from apps.access.levels import Level
 from apps.access.principal import Principal
 from apps.ecosystem.models import Organization
 from apps.tickets.models import Ticket
-from apps.tickets.selectors import tickets
+from apps.tickets.selectors import field_in_words, tickets
 
 from ..engine.braking import CAUSE
 from ..models import Brake, BrakeAnswer, GraveAct
@@ -85,6 +85,10 @@ class Listed:
         waits = any(hold is not None and hold["cause"] == CAUSE for hold in holds)
         is_stopped = self.act.standing == GraveAct.Standing.STOPPED
         return "no longer waits" if is_stopped and not waits else self.act.get_standing_display()
+
+    @property
+    def field(self) -> str:
+        return field_in_words(self.act.field).capitalize()
 
     @property
     def before(self) -> Any:

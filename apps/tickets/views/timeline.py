@@ -11,7 +11,7 @@ from apps.ecosystem.models import Organization
 
 from ..actor import PORTAL
 from ..models import Attachment, Comment, Ticket, TicketEvent
-from ..selectors import CUSTOM
+from ..selectors import field_in_words
 from ..vocabulary import Audience, Category, EventKind, Kind, Priority, Status
 
 SHOWN_AT_ONCE = 50
@@ -110,7 +110,7 @@ _SENTENCES: Mapping[str, str] = {
 
 def _changes(event: TicketEvent) -> list[Change]:
     return [
-        Change(field.removeprefix(CUSTOM).replace("_", " "), _in_words(field, before), _in_words(field, after))
+        Change(field_in_words(field), _in_words(field, before), _in_words(field, after))
         for field, (before, after) in event.changes.items()
         if field != "held_by"
     ]
