@@ -56,7 +56,12 @@ class Visitors:
         }
 
     def reads(self) -> dict[str, HttpResponse]:
-        return {"person": self._person.get("/"), "program": self._program.get("/api/v1/tickets/")}
+        stranger = Client(raise_request_exception=False)
+        return {
+            "person": self._person.get("/"),
+            "program": self._program.get("/api/v1/tickets/"),
+            "load balancer": stranger.get("/health/"),
+        }
 
     def fill_the_disk(self) -> int:
         """Notices until one finds no room; how many were accepted."""
@@ -106,6 +111,7 @@ def test_every_door_says_when_to_come_back_and_then_goes_on(visitors: Visitors, 
     answers = visitors.writes()
     assert [answers[who].status_code for who in ("person", "program", "system")] == [302, 201, 202]
     assert Notice.objects.filter(delivery_id="d-1").count() == 1
+    assert visitors.reads()["load balancer"].status_code == 200
 
 
 def test_a_notice_is_accepted_only_with_its_row_while_the_disk_fills_up(visitors: Visitors) -> None:
