@@ -47,12 +47,14 @@ def marks_of(change: RemoteChange) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """A change log in two: what others did, and what we did. ``spent``: the correlations of our writes that have come
-    back whole; the same values later are somebody else's. ``matched``: id of a change → the write of which it shows
-    nothing but the values."""
+    """A change log in two: what others did, and what we did. ``entries``: both in their order; an entry that holds a
+    write of ours and what the system made of it stands there as two. ``spent``: the correlations of our writes that
+    have come back whole; the same values later are somebody else's. ``matched``: id of a change → the write of which
+    it shows nothing but the values."""
 
     foreign: tuple[RemoteChange, ...]
     ours: tuple[RemoteChange, ...]
+    entries: tuple[RemoteChange, ...]
     spent: frozenset[str]
     matched: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,9 +62,9 @@ class Sorted:
 def set_own_aside(changes: Sequence[RemoteChange], own: Sequence[OwnWrite]) -> Sorted:
     """Split a change log into what is foreign and what is ours.
 
-    Ours is what carries our mark or an id from a receipt; where a system tells neither, a change whose every value is
-    what we wrote, in our order. Never by the author's name: people use the bot's account and rules edit as it
-    (F23, F24).
+    Ours is what carries our mark or an id from a receipt; where a system tells neither, the values that we wrote, in
+    our order. Never by the author's name: people use the bot's account and rules edit as it (F23, F24). What stands
+    beside such values in one entry is the system's own doing, the time of a resolution or what a rule of its own set.
     """
     marks = {write.correlation for write in own}
     marked = {mark for change in changes for mark in marks_of(change)}
@@ -74,12 +76,14 @@ def set_own_aside(changes: Sequence[RemoteChange], own: Sequence[OwnWrite]) -> S
     }
     foreign: list[RemoteChange] = []
     ours: list[RemoteChange] = []
+    entries: list[RemoteChange] = []
     spent: set[str] = set()
     by_value: dict[str, str] = {}
     last: str | None = None
     for change in changes:
         told = marks_of(change) & marks
-        matched = None if told or change.id in ids else _match_write(change, waiting)
+        is_told = bool(told) or change.id in ids
+        matched, written = (None, frozenset[str]()) if is_told else _match_write(change, waiting)
         if last is not None and matched != last:
             # The entries of one write stand side by side; what it changed nothing about will not come any more.
             waiting.pop(last, None)
@@ -87,22 +91,39 @@ def set_own_aside(changes: Sequence[RemoteChange], own: Sequence[OwnWrite]) -> S
         if matched is not None:
             by_value[change.id] = matched
         last = matched
-        (ours if told or change.id in ids or matched is not None else foreign).append(change)
+        # First what is foreign: should it wait for a rule, the entry was not read yet.
+        rest, mine = (None, change) if is_told else _parts(change, written)
+        foreign += [rest] if rest is not None else []
+        ours += [mine] if mine is not None else []
+        entries += [part for part in (rest, mine) if part is not None]
     come = {change.id for change in changes}
     spent |= {write.correlation for write in own if write.change_ids and set(write.change_ids) <= come}
-    return Sorted(tuple(foreign), tuple(ours), frozenset(spent), by_value)
+    return Sorted(tuple(foreign), tuple(ours), tuple(entries), frozenset(spent), by_value)
 
 
-def _match_write(change: RemoteChange, waiting: Mapping[str, dict[str, Value]]) -> str | None:
-    """The oldest write of ours that left every value of ``change``; the matched values are used up."""
-    if change.comment or change.attachment or not change.fields:
-        return None
+def _match_write(change: RemoteChange, waiting: Mapping[str, dict[str, Value]]) -> tuple[str | None, frozenset[str]]:
+    """The oldest write of ours that left values of ``change`` and contradicts none of them, and the fields with those
+    values, which are used up."""
+    if change.comment or change.attachment:
+        return None, frozenset()
     for correlation, write in waiting.items():
-        if all(name in write and is_left_of(write[name], after) for name, (_before, after) in change.fields.items()):
-            for name in change.fields:
+        common = frozenset(name for name in change.fields if name in write)
+        if common and all(is_left_of(write[name], change.fields[name][1]) for name in common):
+            for name in common:
                 del write[name]
-            return correlation
-    return None
+            return correlation, common
+    return None, frozenset()
+
+
+def _parts(change: RemoteChange, written: frozenset[str]) -> tuple[RemoteChange | None, RemoteChange | None]:
+    """``change`` without the fields that we wrote, and those alone."""
+    if not written:
+        return change, None
+    if written == set(change.fields):
+        return None, change
+    rest = {name: pair for name, pair in change.fields.items() if name not in written}
+    mine = {name: pair for name, pair in change.fields.items() if name in written}
+    return replace(change, fields=rest), replace(change, fields=mine)
 
 
 def find_overtaken(changes: Sequence[RemoteChange], ours: Sequence[RemoteChange]) -> dict[str, frozenset[str]]:
@@ -110,11 +131,11 @@ def find_overtaken(changes: Sequence[RemoteChange], ours: Sequence[RemoteChange]
 
     Only systems without an atomic precondition let this happen. The edit is kept as a conflict, not taken over.
     """
-    mine = {change.id for change in ours}
+    mine = {id(change) for change in ours}
     replaced: set[str] = set()
     overtaken: dict[str, frozenset[str]] = {}
     for change in reversed(changes):
-        if change.id in mine:
+        if id(change) in mine:
             replaced |= set(change.fields)
         elif replaced & set(change.fields):
             overtaken[change.id] = frozenset(replaced & set(change.fields))

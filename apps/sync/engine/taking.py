@@ -203,18 +203,21 @@ def _take_changes(store: Store, link: LinkRow, looked: Looked, rules: SyncRules,
     past = read_past(store, link, changes, rules) if link.is_behind else None
     own = own_writes(store, link, marks)
     found = set_own_aside(changes, (*own, *past.writes) if past else own)
-    overtaken = find_overtaken(changes, [*found.ours, *(one for one in changes if past and is_known(one, past))])
-    mine = {change.id for change in found.ours if past is None or not is_owed(link, change, past, found)}
+    known = [one for one in found.entries if past and is_known(one, past)]
+    overtaken = find_overtaken(found.entries, [*found.ours, *known])
+    ours = {id(change) for change in found.ours}
+    mine = {id(change) for change in found.ours if past is None or not is_owed(link, change, past, found)}
     said, files = store.paired_comments(link), store.paired_files(link)
     # Before its first log entry the ticket was as it was created, whatever a receipt read later may have shown.
     left = {} if link.change_cursor else rewind_snapshot(looked.snapshot, changes)
-    for change in changes:
-        if change.id in mine:
+    for change in found.entries:
+        if id(change) in mine:
             left |= {name: after for name, (_before, after) in change.fields.items()}
         else:
             rest = Rest(change)
             if past is not None:
-                rest = set_known_aside(store, link, change, past, found.matched.get(change.id, ""), rules, now=now)
+                matched = found.matched.get(change.id, "") if id(change) in ours else ""
+                rest = set_known_aside(store, link, change, past, matched, rules, now=now)
             held, foreign = link.base, rest.change
             base = as_we_left_it(held, {name: left.pop(name) for name in foreign.fields if name in left}, rules)
             left |= rest.left

@@ -396,11 +396,11 @@ class Portal:
 
     def _take_changes(self, lane: Lane, snapshot: TicketSnapshot, changes: Sequence[RemoteChange]) -> None:
         found = intake.set_own_aside(changes, lane.own_writes(changes))
-        overtaken = intake.find_overtaken(changes, found.ours)
-        mine = {change.id for change in found.ours}
+        overtaken = intake.find_overtaken(found.entries, found.ours)
+        mine = {id(change) for change in found.ours}
         left = {} if lane.cursor else intake.rewind_snapshot(snapshot, changes)
-        for change in changes:
-            if change.id in mine:
+        for change in found.entries:
+            if id(change) in mine:
                 left |= {name: after for name, (_before, after) in change.fields.items()}
             elif change.comment is None or change.comment.id not in lane.paired_there:
                 base = intake.as_we_left_it(

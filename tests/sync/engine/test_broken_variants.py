@@ -49,7 +49,7 @@ def nothing(_monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_own(_real: Any) -> Any:
-    return lambda changes, own: intake.Sorted(tuple(changes), (), frozenset())
+    return lambda changes, own: intake.Sorted(tuple(changes), (), tuple(changes), frozenset())
 
 
 def without_spending(real: Any) -> Any:

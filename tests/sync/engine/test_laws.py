@@ -36,6 +36,7 @@ def with_full_stop(value: str) -> str:
 few: st.SearchStrategy[Value] = st.sampled_from(["", "a", "b", "c", None])
 edits = st.lists(hub_edits, max_size=8)
 logs = st.lists(system_edits, max_size=8)
+some_fields = st.dictionaries(st.sampled_from(["title", "state", "site"]), st.sampled_from(["a", "b"]), min_size=1)
 tidies = st.sampled_from([as_is, trimmed, nothing_as_none, str.casefold, with_full_stop])
 
 
@@ -391,6 +392,26 @@ def test_a_write_that_came_back_is_not_looked_for_again(values: list[str], again
     assert (len(found.ours), found.spent) == (len(values), {write.correlation for write in own})
     left = [write for write in own if write.correlation not in found.spent]
     assert intake.set_own_aside([change_of("title", "?", again, id="later")], left).ours == ()
+
+
+@law()
+@given(values=some_fields, beside=some_fields, tells_nothing=st.booleans())
+def test_what_a_system_does_beside_our_write_is_its_own_and_the_write_is_ours(
+    values: dict[str, Value], beside: dict[str, Value], tells_nothing: bool
+) -> None:
+    """One entry of the log for both: the resolution that comes with a status, what a rule sets (F24, INV-25)."""
+    theirs = {name: value for name, value in beside.items() if name not in values}
+    entry = replace(
+        change_of("title", "?", "?"), fields={name: ("?", value) for name, value in (theirs | values).items()}
+    )
+    own = [OwnWrite("siam-1", () if tells_nothing else (entry.id,), values)]
+    found = intake.set_own_aside([entry], own)
+    assert found.spent == {"siam-1"}
+    if tells_nothing:
+        assert [set(one.fields) for one in found.foreign] == ([set(theirs)] if theirs else [])
+        assert [set(one.fields) for one in found.ours] == [set(values)]
+    else:
+        assert (found.foreign, found.ours) == ((), (entry,))
 
 
 @law()

@@ -139,17 +139,17 @@ def _forgetting_former(_sound: Any) -> Any:
 
 
 def _without_own(_sound: Any) -> Any:
-    return lambda changes, own: intake.Sorted(tuple(changes), (), frozenset())
+    return lambda changes, own: intake.Sorted(tuple(changes), (), tuple(changes), frozenset())
 
 
 def _all_ours(_sound: Any) -> Any:
-    return lambda changes, own: intake.Sorted((), tuple(changes), frozenset())
+    return lambda changes, own: intake.Sorted((), tuple(changes), tuple(changes), frozenset())
 
 
 def _by_the_author(_sound: Any) -> Any:
     def set_aside(changes: Any, own: Any) -> intake.Sorted:
         ours = tuple(one for one in changes if one.author == "siam-sync")
-        return intake.Sorted(tuple(one for one in changes if one not in ours), ours, frozenset())
+        return intake.Sorted(tuple(one for one in changes if one not in ours), ours, tuple(changes), frozenset())
 
     return set_aside
 
