@@ -204,6 +204,10 @@ class SimulatedSystem:
         kept = {name: self._kept(name, value) for name, value in fields.items() if name not in stays}
         moved = {name: (ticket.fields.get(name), value) for name, value in kept.items()}
         moved = {name: pair for name, pair in moved.items() if pair[0] != pair[1]}
+        if moved and (titled := moved.keys() & {names["title"], names["status"]}):
+            # In the same entry the system adds what nobody wrote: when it was resolved, who touched the title last.
+            kept |= {f"{name}_at": str(len(ticket.log)) for name in titled}
+            moved |= {name: (ticket.fields.get(name), value) for name, value in kept.items() if name.endswith("_at")}
         ticket.fields.update(kept)
         self._hear(kept, correlation)
         if correlation is not None:
