@@ -13,7 +13,7 @@ from apps.sync.engine.merge import Agreement
 from apps.sync.engine.plan import FollowUp, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
-from apps.sync.engine.rules import Closed
+from apps.sync.engine.rules import Closed, Companion
 from apps.sync.engine.settling import settle
 from apps.sync.engine.snapshot import (
     Attachment,
@@ -269,3 +269,21 @@ def test_a_field_that_crosses_only_under_later_rules_is_not_lost_with_an_entry_t
     assert isinstance(work.step, UpdateRemote)
     assert work.step.fields == {"subject": "#2#"}
     assert store.links[link.pk].applied_seq == 2
+
+
+class TestTheStatusThatASystemBeginsWith:
+    def decided(self, store: MemoryStore, rules: Any) -> Any:
+        (held,) = store.claim(store.connections["zendesk0"], now=NOW, most=9)
+        ((_link, work),) = decide_work(store, [held], rules, now=NOW)
+        store.release(held)
+        return work
+
+    def test_a_status_that_is_mended_takes_along_what_goes_with_it(self, store: MemoryStore) -> None:
+        """Or a system that wants a code with it refuses every repair."""
+        linked(store, ticket="T2", repair=["status=status"])
+        store.change("T2", {"status": "resolved"}, at=NOW, origin="zendesk0")
+        store.update(next(iter(store.links.values())), applied_seq=2)
+        rules = store.connections["zendesk0"].rules
+        rules = replace(rules, companions={"solved": (Companion("code", lambda view: f"done: {view['title']}"),)})
+
+        assert self.decided(store, rules).step.fields == {"status": "solved", "code": "done: #2#"}
