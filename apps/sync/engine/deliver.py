@@ -1,7 +1,7 @@
 """From the journal to a system: what the next entry of a lane asks for (hub → system, *inbound* for its owner)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .merge import NEVER, Agreement, MergeBase
@@ -68,6 +68,7 @@ def plan_creation(
     """Create the ticket as it stands at ``seq``; its status is set right after, unless ``base`` shows that the system
     began with it, or that somebody was quicker and moved it since: that is news for the hub, not to be undone.
 
+    The status that the system chooses by itself is agreed on as no value of the hub: nobody set it there (INV-21).
     Raises RuleGap for a value that the rules do not cover.
     """
     kind = str(fields["kind"])
@@ -83,6 +84,7 @@ def plan_creation(
         translated = into_system(rule, fields[rule.hub])
         agreement = Agreement(fields[rule.hub], translated.value, seq)
         if rule.hub == STATUS:
+            agreements[rule.key] = NEVER
             if seq <= (base or {}).get(rule.key, NEVER).seq:
                 continue
             status = UpdateRemote(
@@ -189,7 +191,8 @@ def plan_for_closed(delivery: Delivery, fields: Fields, seq: int, rules: SyncRul
         return Delivery(agreements=delivery.agreements, withheld="the ticket is closed in this system")
     first = plan_creation(fields, seq, rules, view)[0]
     assert isinstance(first, CreateRemote)
-    return Delivery((FollowUp(first.type, first.fields, first.agreements), *conversation), delivery.agreements)
+    agreements = {key: replace(agreed, seq=seq) for key, agreed in first.agreements.items()}
+    return Delivery((FollowUp(first.type, first.fields, agreements), *conversation), delivery.agreements)
 
 
 def _with_companions(rule: FieldRule, written: Mapping[str, Value], rules: SyncRules, view: View) -> dict[str, Value]:

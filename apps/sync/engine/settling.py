@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from ..crashpoints import reached
 from .braking import Braked, brake_detachment, hold_for_brake
 from .deciding import is_our_echo, ref_of, settled_at
+from .deliver import STATUS
 from .holding import hold_delivery, hold_for_failure
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
@@ -114,6 +115,8 @@ def _begins_as_hoped(link: LinkRow, step: CreateRemote, receipt: Receipt) -> boo
 def _settle_fields(store: Store, link: LinkRow, intent: IntentRow, receipt: Receipt, now: datetime) -> None:
     """The new merge base; a value that did not stick holds the lane instead of being tried in a loop (INV-19)."""
     link.base, loose = settle_write(link.base, intent.fields, intent.agreed, receipt)
+    if intent.slot == "follow-up":
+        link.repair = [key for key in intent.agreed if key.startswith(f"{STATUS}=")]
     for one in loose:
         what = "cut it" if one.is_cut else "put the old value back"
         text = f"{one.key.split('=', 1)[1]}: we wrote {one.wanted!r} and the system {what}: {one.found!r}"
@@ -134,7 +137,9 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
     link.state, link.is_closed, link.is_behind = LinkState.LINKED, False, False
     if is_follow_up:
         link.former = [*link.former, {"id": before.id, "key": before.key, "url": before.url}]
-        link.change_cursor = ""
+        # Nothing that is known of the former ticket holds for this one.
+        link.change_cursor, link.base, link.repair = "", {}, []
+        store.mark_seen(link, (), now)
         store.save(link, "external_id")
         _leave_behind(store, link, before, now)
 

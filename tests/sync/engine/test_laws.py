@@ -253,10 +253,11 @@ def test_several_entries_as_one_are_the_last_state(changes: list[tuple[str, Valu
 def test_a_creation_agrees_on_every_field_even_on_empty_ones(fields: dict[str, Value]) -> None:
     """Or the first comparison would write nothing over nothing, and older entries would be told again."""
     steps = deliver.plan_creation({"kind": "incident", **fields}, 7, make_rules(), {})
-    agreed = {key for step in steps if isinstance(step, CreateRemote | UpdateRemote) for key in step.agreements}
-    assert agreed == {f"{name}={name}" for name in fields}
-    seqs = {a.seq for step in steps if isinstance(step, CreateRemote | UpdateRemote) for a in step.agreements.values()}
-    assert seqs == {7}
+    agreed: dict[str, Agreement] = {}
+    for step in steps:
+        assert isinstance(step, CreateRemote | UpdateRemote)
+        agreed |= step.agreements
+    assert {key: one.seq for key, one in agreed.items()} == {f"{name}={name}": 7 for name in fields}
     assert isinstance(steps[0], CreateRemote)
     assert None not in steps[0].fields.values()
     assert "" not in steps[0].fields.values()
