@@ -163,7 +163,7 @@ def _plan_write(owed: Sequence[_Owed], known: Mapping[str, Agreement], rules: Sy
         return Delivery(agreements=known)
     # The full text goes first: once the field is written, planning this entry again would not ask for it any more.
     # What is known is agreed with the write: a look before the entry is passed would take it for still pending.
-    agreements = {one.rule.key: one.agreement for one in owed} | known
+    agreements = {**known, **{one.rule.key: one.agreement for one in owed}}
     update = UpdateRemote(written, agreements, written | instead if instead else None)
     return Delivery((*left_over, update), known)
 
