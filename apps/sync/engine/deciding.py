@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from .braking import Braked, brake, hold_for_brake, note
-from .deliver import STATUS, HubEvent, coalesce, plan_creation, plan_event, plan_for_closed, rewind
+from .deliver import STATUS, HubEvent, coalesce, plan_creation, plan_event, plan_for_closed, plan_repair, rewind
 from .grave import grave_in_system
 from .holding import hold_delivery, hold_for_failure, hold_for_rules
 from .intake import OwnWrite
-from .merge import NEVER, Agreement, MergeBase
+from .merge import NEVER, MergeBase
 from .plan import (
     AddRemoteAttachment,
     CreateRemote,
@@ -23,8 +23,8 @@ from .plan import (
 )
 from .ports import DELIVERS, FileMissing, IntentRow, IntentState, LinkRow, LinkState, Store, StoreFailed
 from .recovery import Failure, FailureKind
-from .rules import ExpressionFailed, RuleGap, SyncRules, into_system
-from .snapshot import ExternalRef, Value
+from .rules import ExpressionFailed, RuleGap, SyncRules
+from .snapshot import ExternalRef
 from .work import Do, Ended, Look, Recover, Work
 
 log = logging.getLogger(__name__)
@@ -205,24 +205,16 @@ def _mend(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Updat
     """Write fields again that a whole-ticket comparison found missing in the system, once the lane is empty."""
     if not link.repair or not link.external_id:
         return None
-    if link.is_closed:
-        # What takes nothing more is not mended either: the lane would be parked again at every sweep (T41).
-        link.repair = []
-        store.save(link, "repair")
-        return None
-    fields = store.hub_fields(link)
-    written: dict[str, Value] = {}
-    agreements: dict[str, Agreement] = {}
-    for rule in rules.fields:
-        if rule.key in link.repair and rule.goes_in:
-            here = fields.get(rule.hub, "")
-            written[rule.system] = into_system(rule, here).value
-            agreements[rule.key] = Agreement(here, written[rule.system], link.applied_seq)
-    mending = UpdateRemote(written, agreements)
-    _brake(store, link, [mending], rules, now)
+    mending = None
+    # What takes nothing more is not mended either: the lane would be parked again at every sweep (T41).
+    if not link.is_closed:
+        has_status = any(key.startswith(f"{STATUS}=") for key in link.repair)
+        view = store.view(link.ticket) if has_status else {}
+        mending = plan_repair(link.repair, store.hub_fields(link), link.applied_seq, rules, view)
+        _brake(store, link, [mending] if mending else [], rules, now)
     link.repair = []
     store.save(link, "repair")
-    return mending if written else None
+    return mending
 
 
 def _next_delivery(store: Store, link: LinkRow, rules: SyncRules) -> tuple[HubEvent, Delivery] | None:

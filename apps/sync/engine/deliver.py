@@ -1,12 +1,12 @@
 """From the journal to a system: what the next entry of a lane asks for (hub → system, *inbound* for its owner)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .merge import NEVER, Agreement, MergeBase
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, Delivery, FollowUp, Step, UpdateRemote
-from .rules import Closed, FieldRule, RuleGap, SyncRules, TextTooLong, View, into_system
+from .rules import Closed, FieldRule, RuleGap, SyncRules, TextTooLong, Translated, View, into_system
 from .snapshot import Fields, Value, Visibility
 
 STATUS = "status"
@@ -68,6 +68,7 @@ def plan_creation(
     """Create the ticket as it stands at ``seq``; its status is set right after, unless ``base`` shows that the system
     began with it, or that somebody was quicker and moved it since: that is news for the hub, not to be undone.
 
+    The status that the system chooses by itself is agreed on as no value of the hub: nobody set it there (INV-21).
     Raises RuleGap for a value that the rules do not cover.
     """
     kind = str(fields["kind"])
@@ -83,6 +84,7 @@ def plan_creation(
         translated = into_system(rule, fields[rule.hub])
         agreement = Agreement(fields[rule.hub], translated.value, seq)
         if rule.hub == STATUS:
+            agreements[rule.key] = NEVER
             if seq <= (base or {}).get(rule.key, NEVER).seq:
                 continue
             status = UpdateRemote(
@@ -106,33 +108,63 @@ def plan_event(event: HubEvent, base: MergeBase, rules: SyncRules, view: View) -
         return _plan_comment(event.comment, rules)
     if event.attachment is not None:
         return _plan_attachment(event.attachment, rules)
-    written: dict[str, Value] = {}
-    agreements: dict[str, Agreement] = {}
+    owed: list[_Owed] = []
     known: dict[str, Agreement] = {}
-    left_over: list[Step] = []
-    instead: dict[str, Value] = {}
     for name, (_before, after) in event.changes.items():
         seq = event.set_by.get(name, event.seq)
         for rule in rules.of_hub(name):
             held = base.get(rule.key, NEVER)
             if seq <= held.seq:
                 continue
-            translated = into_system(rule, after)
-            agreement = Agreement(after, translated.value, seq)
-            if translated.value == held.system:
-                known[rule.key] = agreement
-                continue
-            written |= _with_companions(rule, {rule.system: translated.value}, rules, view)
-            agreements[rule.key] = agreement
-            if after in rule.otherwise:
-                instead |= _with_companions(rule, {rule.system: rule.otherwise[after]}, rules, view)
-            if translated.full_text is not None:
-                left_over.append(_left_over(rule, translated.full_text))
+            one = _Owed(rule, after, seq, into_system(rule, after))
+            if one.agreement.system == held.system:
+                known[rule.key] = one.agreement
+            else:
+                owed.append(one)
+    return _plan_write(owed, known, rules, view)
+
+
+def plan_repair(keys: Collection[str], fields: Fields, seq: int, rules: SyncRules, view: View) -> UpdateRemote | None:
+    """Write fields again that the system lacks, as the hub has them at ``seq``. Raises RuleGap."""
+    here = [(rule, fields.get(rule.hub, "")) for rule in rules.fields if rule.key in keys and rule.goes_in]
+    owed = [_Owed(rule, value, seq, into_system(rule, value)) for rule, value in here]
+    # A text that has to be shortened was told in full with its own entry.
+    steps = _plan_write(owed, {}, rules, view).steps
+    return next((step for step in steps if isinstance(step, UpdateRemote)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A value that a system must get, and the entry that set it."""
+
+    rule: FieldRule
+    value: Value
+    seq: int
+    translated: Translated
+
+    @property
+    def agreement(self) -> Agreement:
+        return Agreement(self.value, self.translated.value, self.seq)
+
+
+def _plan_write(owed: Sequence[_Owed], known: Mapping[str, Agreement], rules: SyncRules, view: View) -> Delivery:
+    """All that is owed as one write, with what goes with a status."""
+    written: dict[str, Value] = {}
+    instead: dict[str, Value] = {}
+    left_over: list[Step] = []
+    for one in owed:
+        rule, translated = one.rule, one.translated
+        written |= _with_companions(rule, {rule.system: translated.value}, rules, view)
+        if one.value in rule.otherwise:
+            instead |= _with_companions(rule, {rule.system: rule.otherwise[one.value]}, rules, view)
+        if translated.full_text is not None:
+            left_over.append(_left_over(rule, translated.full_text))
     if not written:
         return Delivery(agreements=known)
     # The full text goes first: once the field is written, planning this entry again would not ask for it any more.
     # What is known is agreed with the write: a look before the entry is passed would take it for still pending.
-    update = UpdateRemote(written, agreements | known, written | instead if instead else None)
+    agreements = {**known, **{one.rule.key: one.agreement for one in owed}}
+    update = UpdateRemote(written, agreements, written | instead if instead else None)
     return Delivery((*left_over, update), known)
 
 
@@ -159,7 +191,8 @@ def plan_for_closed(delivery: Delivery, fields: Fields, seq: int, rules: SyncRul
         return Delivery(agreements=delivery.agreements, withheld="the ticket is closed in this system")
     first = plan_creation(fields, seq, rules, view)[0]
     assert isinstance(first, CreateRemote)
-    return Delivery((FollowUp(first.type, first.fields, first.agreements), *conversation), delivery.agreements)
+    agreements = {key: replace(agreed, seq=seq) for key, agreed in first.agreements.items()}
+    return Delivery((FollowUp(first.type, first.fields, agreements), *conversation), delivery.agreements)
 
 
 def _with_companions(rule: FieldRule, written: Mapping[str, Value], rules: SyncRules, view: View) -> dict[str, Value]:

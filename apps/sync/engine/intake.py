@@ -239,15 +239,14 @@ def reconcile(
         waiting = pending.get(rule.key)
         here = waiting.value if waiting else hub.get(rule.hub, "")
         later = waiting is None or snapshot.updated_at > waiting.at
-        verdict = judge(held, here, there, rule.tiebreak, system_is_later=later)
-        if verdict is Verdict.AGREED:
+        # Somebody may have touched our shortened form of a text: that replaces no full one, old or new (INV-27).
+        said = held.system if is_excerpt(rule, here if held == NEVER else held.hub, there) else there
+        verdict = judge(held, here, said, rule.tiebreak, system_is_later=later)
+        if verdict is Verdict.AGREED and said == there:
             continue
-        both = differs(here, held.hub) and differs(there, held.system)
+        both = differs(here, held.hub) and differs(said, held.system)
         if both and rule.comes_out and into_hub(rule, there) == here:
             agreements[rule.key] = Agreement(here, there, OPEN)
-            continue
-        if is_excerpt(rule, here, there):
-            agreements[rule.key] = Agreement(held.hub, there, held.seq)
             continue
         if both:
             conflicts.append(Conflict(rule.key, here, there, held, verdict, snapshot.updated_at))

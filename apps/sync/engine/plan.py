@@ -50,7 +50,10 @@ class AddRemoteAttachment:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """The system's ticket is closed for good: create a follow-up there and go on with that."""
+    """The system's ticket is closed for good: create a follow-up there and go on with that.
+
+    ``agreements`` cover the journal to its end. The status is written last of all, as a repair.
+    """
 
     type: str
     fields: Fields

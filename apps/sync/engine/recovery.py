@@ -147,6 +147,17 @@ def settle_unknown_write(
     return Outcome.APPLIED if all(is_there(name, value) for name, value in written.items()) else Outcome.ABSENT
 
 
+def begun_by(written: Fields, since: Sequence[RemoteChange], stepwise: Collection[str]) -> list[RemoteChange]:
+    """The entry of a write that got no further than one of its steps, where neither mark nor id tells: beside the step
+    it holds values that we wrote, and nothing else. A step alone may be anybody's."""
+
+    def is_ours(change: RemoteChange) -> bool:
+        left = {name: after for name, (_before, after) in change.fields.items() if name not in stepwise}
+        return bool(left) and all(name in written and is_left_of(written[name], after) for name, after in left.items())
+
+    return [change for change in since if set(stepwise) & set(written) and is_ours(change)][:1]
+
+
 def stored_by(written: Fields, now: Fields, ours: Sequence[RemoteChange]) -> dict[str, Value]:
     """What a write that was found to be applied left in the system: as its own log entries say, else as it stands now.
 

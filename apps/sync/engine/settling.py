@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from ..crashpoints import reached
 from .braking import Braked, brake_detachment, hold_for_brake
 from .deciding import is_our_echo, ref_of, settled_at
+from .deliver import STATUS
 from .holding import hold_delivery, hold_for_failure
+from .intake import as_we_left_it
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
@@ -47,7 +49,7 @@ def settle(
         elif isinstance(result, Done) and isinstance(work, Do):
             _settle_step(store, held, work, result, now)
         elif isinstance(result, Recovered) and isinstance(work, Recover):
-            _settle_recovery(store, held, work, result, now)
+            _settle_recovery(store, held, work, result, rules, now)
         store.save_and_release(held)
         reached("settling")
 
@@ -114,6 +116,8 @@ def _begins_as_hoped(link: LinkRow, step: CreateRemote, receipt: Receipt) -> boo
 def _settle_fields(store: Store, link: LinkRow, intent: IntentRow, receipt: Receipt, now: datetime) -> None:
     """The new merge base; a value that did not stick holds the lane instead of being tried in a loop (INV-19)."""
     link.base, loose = settle_write(link.base, intent.fields, intent.agreed, receipt)
+    if intent.slot == "follow-up":
+        link.repair = [key for key in intent.agreed if key.startswith(f"{STATUS}=")]
     for one in loose:
         what = "cut it" if one.is_cut else "put the old value back"
         text = f"{one.key.split('=', 1)[1]}: we wrote {one.wanted!r} and the system {what}: {one.found!r}"
@@ -134,7 +138,9 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
     link.state, link.is_closed, link.is_behind = LinkState.LINKED, False, False
     if is_follow_up:
         link.former = [*link.former, {"id": before.id, "key": before.key, "url": before.url}]
-        link.change_cursor = ""
+        # Nothing that is known of the former ticket holds for this one.
+        link.change_cursor, link.base, link.repair = "", {}, []
+        store.mark_seen(link, (), now)
         store.save(link, "external_id")
         _leave_behind(store, link, before, now)
 
@@ -189,8 +195,11 @@ def _close(
 # --- Outcomes that were not known -----------------------------------------------------------------------------------
 
 
-def _settle_recovery(store: Store, link: LinkRow, work: Recover, recovered: Recovered, now: datetime) -> None:
-    """An outcome is known now: applied counts as done, absent lets the lane plan the step again."""
+def _settle_recovery(
+    store: Store, link: LinkRow, work: Recover, recovered: Recovered, rules: SyncRules, now: datetime
+) -> None:
+    """An outcome is known now: applied counts as done, absent lets the lane plan the step again. What a write left that
+    did not take effect whole is no news of the system (INV-25)."""
     intent = store.intent(link, work.intent_id)
     if recovered.outcome is None:
         # Once an answer can be had, and not in a day because the clock went back by one (F56).
@@ -199,7 +208,10 @@ def _settle_recovery(store: Store, link: LinkRow, work: Recover, recovered: Reco
         return
     link.due_at = now
     if recovered.outcome is Outcome.ABSENT or recovered.receipt is None:
-        _close(store, intent, IntentState.ABSENT, None, now)
+        _close(store, intent, IntentState.ABSENT, recovered.receipt, now)
+        if recovered.receipt is not None:
+            left = {name: value for name, value in recovered.receipt.stored.items() if name not in work.stepwise}
+            link.base = as_we_left_it(link.base, left, rules)
         _mend_later(link, intent)
         link.looked_for = intent.correlation
     else:

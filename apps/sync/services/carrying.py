@@ -16,7 +16,7 @@ from ..connectors.http import MAY_WRITE
 from ..crashpoints import during, reached
 from ..engine.intake import rewind_snapshot, set_own_aside
 from ..engine.plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
-from ..engine.recovery import Failure, FailureKind, Outcome, known_as_ours, settle_unknown_write, stored_by
+from ..engine.recovery import Failure, FailureKind, Outcome, begun_by, known_as_ours, settle_unknown_write, stored_by
 from ..engine.snapshot import Attachment, ExternalRef, Receipt, RemoteChange, TicketSnapshot, Visibility
 from ..engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered, Result, Work
 
@@ -240,5 +240,9 @@ async def _recover_write(connector: Connector, work: Recover, ref: ExternalRef, 
         is_found=found is not None,
         stepwise=work.stepwise,
     )
-    stored = stored_by(work.fields, snapshot.fields, known_as_ours(others, work.correlation, told))
+    ours = known_as_ours(others, work.correlation, told)
+    if outcome is Outcome.ABSENT and not ours:
+        ours = begun_by(work.fields, others, work.stepwise)
+        told = tuple(change.id for change in ours)
+    stored = stored_by(work.fields, snapshot.fields, ours)
     return Recovered(outcome, Receipt(snapshot.ref, snapshot.version, ref.id, stored, told))

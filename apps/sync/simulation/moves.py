@@ -69,6 +69,8 @@ def begin(world: "World", a: int, b: int, _c: int) -> str | None:
 
 def _begin(world: "World", pk: str, b: int) -> str:
     connection = world.store.connections[pk]
+    # It decides by the rules in force, whatever those are by which another worker made its last request.
+    world.at_work = (None, None)
     _light_fuse(world, b, "decide")
     try:
         worker = begin_round(world, connection, is_old=world.has_old_portal and bool(b & 4096))

@@ -143,6 +143,9 @@ class Watch:
         if not isinstance(result, Failed):
             return
         if result.failure.kind is FailureKind.UNREACHABLE:
+            if link.attempts and not self.silent[connection.pk]:
+                # A lane that fails again while no other does is no word about its system.
+                return
             self.silent[connection.pk] += 1
             if self.silent[connection.pk] >= OPENS_AFTER and connection.pulse.resting_until is None:
                 raise Broken(34, "other", f"{connection.pk} was not reached again and again, and is not left to rest")

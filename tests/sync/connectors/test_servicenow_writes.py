@@ -225,6 +225,33 @@ class TestUpdate:
 
         on_instance(play, settings={"table": "change_request"})
 
+    def test_marks_every_step_of_a_walk_for_itself(self) -> None:
+        """The log names what a step changed: a walk whose answer is lost halfway is found by its first step alone."""
+
+        async def play(_: Instance, connector: ServiceNowConnector) -> None:
+            ref = (await connector.create(Draft("change_request", {"short_description": "New firewall"}), MARK)).ref
+            client = connector._client
+            patch, patches = client.patch, []
+
+            async def cut_off(*args: Any, **rest: Any) -> Any:
+                after = await patch(*args, **rest)
+                patches.append(after)
+                if len(patches) == 1:
+                    raise VendorFault("answered 502", is_unknown=True)
+                return after
+
+            client.patch = cut_off  # type: ignore[method-assign]
+            with pytest.raises(VendorFault):
+                await connector.update(ref, {"state": "-2"}, expected=None, correlation=OTHER)
+            found = await connector.find(OTHER, ref)
+            assert found is not None
+            assert found.change_ids == tuple(change.id for change in await connector.changes(ref, None))
+            await connector.update(ref, {"state": "-2"}, expected=None, correlation=OTHER)
+            walked = {change.fields["state"][1]: change.correlation for change in await connector.changes(ref, None)}
+            assert walked == {"-4": OTHER, "-3": OTHER, "-2": OTHER}
+
+        on_instance(play, settings={"table": "change_request", "write_mark_field": "u_hub_reference"})
+
     def test_names_where_it_stands_when_no_route_leads_on(self) -> None:
         async def play(_: Instance, connector: ServiceNowConnector) -> None:
             ref = (await connector.create(Draft("change_request", {"short_description": "x"}), MARK)).ref

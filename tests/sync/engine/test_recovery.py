@@ -16,10 +16,12 @@ from apps.sync.engine.recovery import (
     FailureKind,
     Outcome,
     backoff,
+    begun_by,
     decide,
     settle_unknown_write,
     stored_by,
 )
+from apps.sync.engine.settle import is_left_of
 from apps.sync.engine.snapshot import RemoteChange, Value, reads_same
 
 from .systems import PERSON, START
@@ -144,3 +146,20 @@ def test_somebody_else_s_value_never_passes_for_what_we_wrote(written: Value, th
 def test_our_own_log_entry_says_what_a_write_left(written: Value, kept: Value, theirs: Value) -> None:
     ours = logged(kept, mark="siam-1")
     assert stored_by({"title": written}, {"title": theirs}, ours) == {"title": kept}
+
+
+@law()
+@given(ours=values, theirs=values, step=values)
+def test_a_write_that_stopped_at_a_step_is_known_by_what_went_with_it(ours: Value, theirs: Value, step: Value) -> None:
+    """Where neither mark nor id tells. A step alone may be anybody's, and so may be what holds something else."""
+    written = {"status": "done", "title": ours}
+
+    def found(**fields: Value) -> bool:
+        entry = RemoteChange("1", START, PERSON, {name: ("?", value) for name, value in fields.items()})
+        return begun_by(written, [entry], {"status"}) == [entry]
+
+    assert found(status=step, title=ours)
+    assert found(title=theirs) is is_left_of(ours, theirs)
+    assert not found(status=step)
+    assert not found(status=step, title=ours, priority="low")
+    assert begun_by({"title": ours}, logged(ours), {"status"}) == []

@@ -13,7 +13,7 @@ from apps.sync.engine.merge import Agreement
 from apps.sync.engine.plan import FollowUp, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
-from apps.sync.engine.rules import Closed
+from apps.sync.engine.rules import Closed, Companion, Tiebreak
 from apps.sync.engine.settling import settle
 from apps.sync.engine.snapshot import (
     Attachment,
@@ -269,3 +269,73 @@ def test_a_field_that_crosses_only_under_later_rules_is_not_lost_with_an_entry_t
     assert isinstance(work.step, UpdateRemote)
     assert work.step.fields == {"subject": "#2#"}
     assert store.links[link.pk].applied_seq == 2
+
+
+def settled(store: MemoryStore, rules: Any, work: Any, result: Any):
+    """One lane decided long ago gets its result; its row."""
+    settle(store, claimed(store), work, result, rules=rules, now=NOW, dice=lambda: 0.5)
+    return store.links[work.link_id]
+
+
+class TestTheStatusThatASystemBeginsWith:
+    """Nobody set it there: it is neither news for the hub nor what the hub had agreed on for another ticket."""
+
+    NEW = ExternalRef("8", "OPS-8")
+
+    def decided(self, store: MemoryStore, rules: Any) -> Any:
+        (held,) = store.claim(store.connections["zendesk0"], now=NOW, most=9)
+        ((_link, work),) = decide_work(store, [held], rules, now=NOW)
+        store.release(held)
+        return work
+
+    @pytest.mark.parametrize("tiebreak", list(Tiebreak))
+    def test_it_is_no_news_before_the_hubs_is_written(self, store: MemoryStore, tiebreak: Tiebreak) -> None:
+        """In a system without a log a look fell between a creation and its status: the hub gave way (INV-21)."""
+        store.add_ticket("T2", "jira1", {"kind": "incident", "title": "#2#", "status": "resolved"}, NOW)
+        link = store.add_link(store.connections["zendesk0"], "T2", now=NOW)
+        assert link is not None
+        rules = link.connection.rules
+        rules = replace(rules, fields=tuple(replace(one, tiebreak=tiebreak) for one in rules.fields))
+        create = self.decided(store, rules)
+        made = Receipt(self.NEW, "1", self.NEW.id, {"subject": "#2#", "status": "new"})
+        settled(store, rules, create, Done(made))
+        store.want_look(store.links[link.pk])
+        look = self.decided(store, rules)
+        shown = TicketSnapshot(self.NEW, "1", "incident", {"subject": "#2#", "status": "new"}, NOW, NOW)
+        row = settled(store, rules, look, Looked(shown, None))
+
+        assert store.tickets["T2"].fields["status"] == "resolved"
+        assert not store.conflicts
+        assert row.delivery_hold is None
+        assert self.decided(store, rules).step.fields == {"status": "solved"}
+
+    def test_a_follow_up_gets_the_hubs_once_all_is_said(self, store: MemoryStore) -> None:
+        """It was re-opened in the hub while its ticket was closed for good there, and that entry was kept back."""
+        over = {"status=status": Agreement("closed", "closed", 2), "priority=priority": Agreement("low", "P3", 2)}
+        store.change("T1", {"kind": "incident", "status": "in_progress"}, at=NOW, origin="")
+        store.say("T1", Said("", "#2#", "Marco", "integrator", "public"), at=NOW, origin="")
+        link = linked(store, is_closed=True, base=over, applied_seq=2, repair=["priority=priority"])
+        late = store.add_intent(link, seq=2, slot="update", correlation="siam-0", fields={"status": "closed"}, now=NOW)
+        late.state, late.settled_at = IntentState.APPLIED, NOW - timedelta(seconds=5)
+        store.save_intent(late)
+        rules = replace(link.connection.rules, closed=Closed.FOLLOW_UP)
+        follow_up = self.decided(store, rules)
+        made = Receipt(self.NEW, "1", self.NEW.id, {**follow_up.step.fields, "status": "new"})
+        row = settled(store, rules, follow_up, Done(made))
+
+        assert row.base["status=status"] == Agreement(None, "new", store.last_seq(row))
+        assert store.unseen_writes(row, ())[0].slot == "follow-up"
+        said = self.decided(store, rules)
+        settled(store, rules, said, Done(Receipt(self.NEW, "2", "c1", change_ids=("1",))))
+        store.update(store.links[row.pk], look_done=1)
+        assert self.decided(store, rules).step.fields == {"status": "open"}
+
+    def test_a_status_that_is_mended_takes_along_what_goes_with_it(self, store: MemoryStore) -> None:
+        """Or a system that wants a code with it refuses every repair."""
+        linked(store, ticket="T2", repair=["status=status"])
+        store.change("T2", {"status": "resolved"}, at=NOW, origin="zendesk0")
+        store.update(next(iter(store.links.values())), applied_seq=2)
+        rules = store.connections["zendesk0"].rules
+        rules = replace(rules, companions={"solved": (Companion("code", lambda view: f"done: {view['title']}"),)})
+
+        assert self.decided(store, rules).step.fields == {"status": "solved", "code": "done: #2#"}

@@ -34,7 +34,7 @@ from .reader import Reader, read_fields
 from .references import References
 from .settings import ServiceNowSecrets, ServiceNowSettings
 from .states import STATE, model_of
-from .translate import MARK_LENGTH, held, mark_file_name, write_journal
+from .translate import MARK_LENGTH, OF_STEP, held, mark_file_name, write_journal
 from .webhook import read_notice
 from .writer import ALWAYS, Writer, change_ids
 
@@ -301,8 +301,9 @@ class ServiceNowConnector:
         changes: tuple[str, ...] = ()
         if self.capabilities.has_change_log:
             entries = await self._reader.audit(place.id, Term("fieldname", "=", name))
-            changes = tuple(entry.id for entry in entries if entry.fields.get(name, ("", ""))[1] == correlation)
-        if held(record, name) != correlation and not changes:
+            marks = {entry.id: entry.fields.get(name, ("", ""))[1].partition(OF_STEP)[0] for entry in entries}
+            changes = tuple(found for found, mark in marks.items() if mark == correlation)
+        if held(record, name).partition(OF_STEP)[0] != correlation and not changes:
             return None
         stored = read_fields(record, await self._dictionary.columns())
         return Receipt(place, held(record, "sys_mod_count"), place.id, stored, changes)

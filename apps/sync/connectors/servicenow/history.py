@@ -9,7 +9,7 @@ from apps.sync.engine.snapshot import Attachment, Comment, RemoteChange, Value
 
 from .columns import Column, Columns, Kind
 from .query import Row
-from .translate import read_time, read_value, unix
+from .translate import OF_STEP, read_time, read_value, unix
 
 JOURNALS = ("comments", "work_notes")
 
@@ -86,7 +86,7 @@ def as_change(
         read_time(entry.stamp),
         people.get(entry.user, entry.user),
         fields,
-        correlation=mark if isinstance(mark, str) else None,
+        correlation=mark.partition(OF_STEP)[0] if isinstance(mark, str) else None,
     )
 
 

@@ -14,6 +14,8 @@ from .columns import Column, Kind
 
 MARK = "\n\n[sync:{}]"
 MARK_LENGTH = len(MARK.format("")) + 40
+OF_STEP = "."
+"""Between the correlation of a field write and the state to which a step on its way leads."""
 
 _MARK = re.compile(r"\s*\[sync:([a-z0-9][a-z0-9-]{2,39})\]\s*\Z")
 _FILE_MARK = re.compile(r"~([a-z]+-[a-z0-9-]{6,36})(?=\.[^.~]*\Z|\Z)")

@@ -11,7 +11,7 @@ from .history import audit_id
 from .reader import Reader
 from .references import References
 from .states import STATE, StateModel
-from .translate import held, write_value
+from .translate import OF_STEP, held, write_value
 
 ALWAYS = ("sys_id", "number", "sys_mod_count", "sys_updated_on", STATE)
 
@@ -87,8 +87,13 @@ class Writer:
         if len(route) < 2:
             raise self._no_route(start, goal, reason)
         for state in route[:-1]:
-            at = await self._step(at, {STATE: state}, body, writing)
+            at = await self._step(at, {STATE: state, **self._mark_of(body, state)}, body, writing)
         return await self._step(at, body, body, writing), writes + len(route)
+
+    def _mark_of(self, body: Mapping[str, str], state: str) -> dict[str, str]:
+        """The mark of a step on the way: the write's own and where it leads, for the log names only what changes."""
+        name = self._client.settings.write_mark_field
+        return {name: f"{body[name]}{OF_STEP}{state}"} if name in body else {}
 
     async def _step(self, at: Record, step: Mapping[str, str], body: Mapping[str, str], writing: Writing) -> Record:
         """One move on the way, with those fields of ``body`` that a data policy demands there."""
