@@ -149,11 +149,11 @@ def settle_unknown_write(
 
 def begun_by(written: Fields, since: Sequence[RemoteChange], stepwise: Collection[str]) -> list[RemoteChange]:
     """The entry of a write that got no further than one of its steps, where neither mark nor id tells: beside the step
-    it holds values that we wrote, and nothing else. A step alone may be anybody's."""
+    it holds values that we wrote, and contradicts none. A step alone may be anybody's."""
 
     def is_ours(change: RemoteChange) -> bool:
-        left = {name: after for name, (_before, after) in change.fields.items() if name not in stepwise}
-        return bool(left) and all(name in written and is_left_of(written[name], after) for name, after in left.items())
+        common = [name for name in change.fields if name in written and name not in stepwise]
+        return bool(common) and all(is_left_of(written[name], change.fields[name][1]) for name in common)
 
     return [change for change in since if set(stepwise) & set(written) and is_ours(change)][:1]
 
