@@ -15,7 +15,7 @@ from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
 from .restoring import tie_ticket
 from .rules import SyncRules
-from .settle import settle_write
+from .settle import leaves_no_trace, settle_write
 from .snapshot import ExternalRef, Receipt
 from .taking import ForeignAnswer, take_in
 from .work import Do, Done, Failed, Look, Looked, Recover, Recovered, Result, Work
@@ -88,6 +88,9 @@ def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, now: datetim
         intent.fields = dict(done.instead)
     if isinstance(step, CreateRemote | FollowUp):
         _settle_creation(store, link, receipt, now, is_follow_up=isinstance(step, FollowUp))
+    if isinstance(step, UpdateRemote) and work.expected is not None:
+        # Compared right before the write: whoever set a value since then set it after us.
+        intent.is_seen = leaves_no_trace(link.base, intent.fields, intent.agreed, receipt)
     if isinstance(step, CreateRemote | UpdateRemote | FollowUp):
         _settle_fields(store, link, intent, receipt, now)
     if isinstance(step, AddRemoteComment) and step.comment_id:

@@ -332,7 +332,10 @@ class Portal:
         if isinstance(work, Look):
             self._settle_look(lane, work, *result)
         elif isinstance(work, Do):
-            self._settle_step(lane, work.attempt, result)
+            attempt = work.attempt
+            if isinstance(attempt.step, UpdateRemote) and work.expected is not None:
+                attempt.is_seen = settle.leaves_no_trace(lane.base, attempt.fields, attempt.agreements, result)
+            self._settle_step(lane, attempt, result)
             self._note_version(lane, work, result)
         else:
             outcome, receipt = result
@@ -364,7 +367,6 @@ class Portal:
             lane.paired_here.add(step.comment_id)
             lane.paired_there.add(receipt.id)
         if attempt.agreements:
-            attempt.is_seen = settle.leaves_no_trace(lane.base, attempt.fields, attempt.agreements, receipt)
             lane.base, loose = settle.settle_write(lane.base, attempt.fields, attempt.agreements, receipt)
             lane.loose += loose
         attempt.state, attempt.change_ids = "applied", receipt.change_ids

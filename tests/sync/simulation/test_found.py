@@ -339,3 +339,22 @@ class TestTheStatusThatASystemBeginsWith:
         rules = replace(rules, companions={"solved": (Companion("code", lambda view: f"done: {view['title']}"),)})
 
         assert self.decided(store, rules).step.fields == {"status": "solved", "code": "done: #2#"}
+
+
+def test_a_write_that_changed_nothing_is_not_waited_for(store: MemoryStore) -> None:
+    """No log tells of it: somebody who then went away from that value and came back to it was taken for us."""
+    agreed = {"title=subject": Agreement("#1#", "#1#", 1)}
+    link = linked(store, base=agreed, version="4", repair=["title=subject"])
+    rules = link.connection.rules
+    ((_link, mend),) = decide_work(store, [claimed(store)], rules, now=NOW)
+    store.release(*store.links.values())
+    settled(store, rules, mend, Done(Receipt(CLOSED, "4", CLOSED.id, {"subject": "#1#"})))
+    for number, (before, after) in enumerate([("#1#", "#2#"), ("#2#", "#1#")], 1):
+        store.want_look(store.links[link.pk])
+        ((_link, look),) = decide_work(store, [claimed(store)], rules, now=NOW)
+        store.release(*store.links.values())
+        change = RemoteChange(str(number), NOW, "Ana", {"subject": (before, after)})
+        shown = TicketSnapshot(CLOSED, f"{4 + number}", "incident", {"subject": after}, NOW, NOW)
+        settled(store, rules, look, Looked(shown, (change,)))
+
+        assert store.tickets["T1"].fields["title"] == after
