@@ -17,6 +17,7 @@ from ..bases import as_value
 from ..engine.merge import Agreement, Verdict
 from ..engine.rules import into_hub
 from ..engine.settle import agree_to_differ
+from ..engine.taking import pending_for
 from ..models import Conflict, Intent, LaneAct, TicketLink
 from ..store import store
 from ..store.rules import published_rules
@@ -116,11 +117,17 @@ def settle_conflict(*, conflict: Conflict, choice: str, actor: Actor, at: dateti
 
 def _let_it_hold(link: TicketLink, conflict: Conflict, choice: str, actor: Actor, at: datetime) -> None:
     """Make the chosen value the hub's. While the question is open the system still has its own value and needs no
-    write; of a conflict settled earlier the chosen value is news for it like any other."""
+    write, and the hub's waits in the lane or is mended; of a conflict settled earlier the chosen value is news for it
+    like any other."""
     rules = published_rules(link.connection)
     rule = next((one for one in rules.fields if one.key == conflict.rule_key), None) if rules else None
     assert link.ticket is not None
-    if rule is None or (choice == "hub" and conflict.is_open):
+    if rules is None or rule is None:
+        return
+    if choice == "hub" and conflict.is_open:
+        if rule.key not in pending_for(store, link, rules):
+            link.repair = sorted({*link.repair, rule.key})
+            link.save(update_fields=["repair"])
         return
     value = into_hub(rule, as_value(conflict.system_value)) if choice == "system" else as_value(conflict.hub_value)
     receive_changes(ticket=link.ticket, values={rule.hub: value}, actor=actor, at=at, source=Source())

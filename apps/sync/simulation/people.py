@@ -9,6 +9,7 @@ from ..engine.merge import NEVER, Agreement, Verdict
 from ..engine.ports import HubRefused, IntentState, LinkState
 from ..engine.rules import ELLIPSIS, RuleGap, into_hub
 from ..engine.snapshot import Value, Visibility
+from ..engine.taking import pending_for
 from .memory import StoreDown
 from .rows import Said, SimulatedConflict, SimulatedConnection, SimulatedLink, SimulatedTicket
 from .system import RemoteTicket, SimulatedSystem
@@ -326,6 +327,8 @@ def settle_conflict(world: "World", conflict: SimulatedConflict, choice: str) ->
                 store.change(link.ticket_id, {rule.hub: value}, at=now, origin=PORTAL)
                 agreed = Agreement(value, conflict.system_value, store.tickets[link.ticket_id].last_seq)
                 store.update(link, base={**link.base, rule.key: agreed})
+            elif rule is not None and rule.key not in pending_for(world.port, link, link.connection.rules):
+                store.update(link, repair=sorted({*link.repair, rule.key}))
             verdict = Verdict.TO_HUB if choice == "system" else Verdict.TO_SYSTEM
             store.update(conflict, is_open=False, verdict=verdict)
             store.drop(store.asked[link.pk], conflict.pk)

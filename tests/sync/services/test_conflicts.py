@@ -7,7 +7,7 @@ import pytest
 
 from apps.access.kernel import NotVisible
 from apps.sync import services as sync
-from apps.sync.models import Conflict
+from apps.sync.models import Conflict, TicketLink
 from apps.sync.services import NothingWaits
 from apps.tickets.models import Ticket
 
@@ -61,6 +61,29 @@ def test_an_answer_makes_both_sides_equal(stage: Stage, choice: str, winner: str
     ticket.refresh_from_db()
     assert (ticket.title, stage.remote(A, ticket).fields["title"]) == (winner, winner)
     assert stage.link(A, ticket).delivery_hold is None
+
+
+def test_an_answer_for_the_hub_is_written_even_if_no_entry_brings_it_any_more(stage: Stage) -> None:
+    """The entry was kept back, and a comparison of whole tickets asked."""
+    stage.connect(A)
+    ticket = stage.open(A)
+    stage.rest()
+    stage.edit(ticket, A, title="ours")
+    link = stage.link(A, ticket)
+    TicketLink.objects.filter(pk=link.pk).update(applied_seq=link.ticket.last_seq)
+    asked = Conflict.objects.create(
+        link=link,
+        rule_key="title=title",
+        hub_value="ours",
+        system_value="theirs",
+        verdict="ask",
+        at=AT,
+        recorded_at=AT,
+        is_open=True,
+    )
+    sync.settle_conflict(conflict=asked, choice="hub", actor=stage.actor(A), at=AT)
+    stage.rest()
+    assert stage.remote(A, ticket).fields["title"] == "ours"
 
 
 @pytest.mark.parametrize(("tiebreak", "choice", "loser"), [("system", "hub", "ours"), ("hub", "system", "theirs")])
