@@ -133,7 +133,7 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
     sighting = store.of_external(link.connection, [receipt.ref.id]).get(receipt.ref.id)
     if sighting is not None and sighting.pk != link.pk:
         if sighting.ticket_id is None:
-            store.delete(sighting)
+            _take_over(store, link, sighting)
         elif sighting.former:
             _give_back(store, sighting, receipt.ref, now)
     before = ref_of(link)
@@ -146,6 +146,12 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
         store.mark_seen(link, (), now)
         store.save(link, "external_id")
         _leave_behind(store, link, before, now)
+
+
+def _take_over(store: Store, link: LinkRow, sighting: LinkRow) -> None:
+    """A sighted ticket is this link's. What was merged into it stays known: a page names that again (INV-3)."""
+    link.former = [*sighting.former, *link.former]
+    store.delete(sighting)
 
 
 def _give_back(store: Store, follower: LinkRow, created: ExternalRef, now: datetime) -> None:
@@ -351,7 +357,7 @@ def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now
             text += " That one belongs to another ticket; this one no longer follows it."
             _detach(store, link, work, text, now)
             return
-        store.delete(taken)
+        _take_over(store, link, taken)
     link.former = [*link.former, {"id": link.external_id, "key": link.key, "url": link.url}]
     link.external_id, link.key, link.url, link.change_cursor = into.id, into.key, into.url, ""
     link.look_wanted += 1

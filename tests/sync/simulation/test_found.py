@@ -240,6 +240,28 @@ class TestMergedIntoOurNewTicket:
         assert store.links[creator.pk].external_id == self.NEW.id
         assert store.of_external(creator.connection, [CLOSED.id])[CLOSED.id].pk == follower.pk
 
+    @pytest.mark.parametrize("is_ours", [True, False])
+    def test_all_that_was_merged_into_a_sighted_ticket_stays_known(self, store: MemoryStore, is_ours: bool) -> None:
+        """Or the cursor passes a ticket that nobody has accepted (INV-3)."""
+        connection = store.connections["zendesk0"]
+        merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=self.NEW))
+        for number in ("5", "6")[: 1 if is_ours else 2]:
+            accept_changed(store, connection, [Changed(ExternalRef(number), "1")], now=NOW)
+            (link,) = [one for one in store.claim(connection, now=NOW, most=9) if one.external_id == number]
+            work = Look(link.pk, ExternalRef(number), None, 1, frozenset(), takes_files=True, largest_file=400)
+            settle(store, link, work, merged, rules=connection.rules, now=NOW, dice=lambda: 0.5)
+        if is_ours:
+            creator = linked(store, ticket="T2", state=LinkState.CREATING, external_id="", applied_seq=0)
+            intent = store.add_intent(creator, seq=1, slot="create", correlation="siam-9", now=NOW)
+            found = Recover(creator.pk, intent.pk, "create", None, "siam-9", {}, None, (), is_settled_by_now=True)
+            (held,) = [one for one in store.claim(connection, now=NOW, most=9) if one.pk == creator.pk]
+            made = Recovered(Outcome.APPLIED, Receipt(self.NEW, "1", self.NEW.id))
+            settle(store, held, found, made, rules=connection.rules, now=NOW, dice=lambda: 0.5)
+
+        (left,) = store.links.values()
+        assert left.external_id == self.NEW.id
+        assert [one["id"] for one in left.former] == (["5"] if is_ours else ["5", "6"])
+
     def test_what_was_read_of_another_ticket_meanwhile_is_left(self, store: MemoryStore) -> None:
         follower = self.follow_the_merge(store)
         (held,) = store.claim(follower.connection, now=NOW, most=9)
