@@ -211,11 +211,16 @@ async def _recover(connector: Connector, work: Recover) -> Recovered:
 
 
 async def _as_created(connector: Connector, work: Recover, found: Receipt) -> Receipt:
-    """The receipt that the lost answer to a creation would have been: without what somebody did since."""
+    """The receipt that the lost answer to a creation would have been: without what somebody did since, and with what
+    the system chose by itself, if that can still be told."""
     snapshot = await _fetch(connector, found.ref)
     log = await connector.changes(found.ref, None)
-    then = rewind_snapshot(snapshot, log) if connector.capabilities.has_change_log else dict(snapshot.fields)
-    return replace(found, ref=snapshot.ref, version=snapshot.version, stored=stored_by(work.fields, then, ()))
+    has_log = connector.capabilities.has_change_log
+    then = rewind_snapshot(snapshot, log) if has_log else dict(snapshot.fields)
+    is_as_created = has_log or snapshot.updated_at == snapshot.created_at
+    chosen = {name: value for name, value in then.items() if is_as_created and name not in work.fields}
+    stored = chosen | stored_by(work.fields, then, ())
+    return replace(found, ref=snapshot.ref, version=snapshot.version, stored=stored)
 
 
 async def _fetch(connector: Connector, ref: ExternalRef) -> TicketSnapshot:

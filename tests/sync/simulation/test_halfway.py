@@ -1,4 +1,4 @@
-"""A status that takes two steps, the first of them unanswered: what it left comes back, and is no news (INV-25)."""
+"""Writes that got halfway and were not answered: what they left comes back, and is no news (INV-25)."""
 
 from datetime import timedelta
 from typing import Any
@@ -31,7 +31,6 @@ def world(request: pytest.FixtureRequest) -> World:
     made.systems[NAME].took = lambda _system, _effect: None
     made.store.add_ticket("T1", "jira1", {"kind": "incident", "title": "#1#"}, START)
     made.store.add_link(made.store.connections[NAME], "T1", now=START)
-    run_out(made)
     return made
 
 
@@ -73,6 +72,7 @@ def run_out(world: World) -> list[Any]:
 
 def test_what_a_step_without_an_answer_left_is_no_news(world: World) -> None:
     """The title that went with it came back as somebody's, over the newer one of the hub."""
+    run_out(world)
     world.store.change("T1", {"status": "resolved", "title": "#2#"}, at=world.now, origin=PORTAL)
     work_once(world, loses_write=True)
     (there,) = world.systems[NAME].tickets.values()
@@ -87,3 +87,17 @@ def test_what_a_step_without_an_answer_left_is_no_news(world: World) -> None:
     if world.connectors[NAME].capabilities.has_change_log:
         assert there.fields["state"] == "6"
         assert not world.store.conflicts
+
+
+def test_what_a_creation_without_an_answer_began_with_is_no_news(world: World) -> None:
+    """Nobody set the status that the system chose; the hub gave way to it."""
+    world.store.tickets["T1"].fields["status"] = "resolved"
+    work_once(world, loses_write=True)
+    world.store.want_look(next(iter(world.store.links.values())))
+    worked = run_out(world)
+
+    assert [type(one) for one in worked].count(Recover) == 1
+    (there,) = world.systems[NAME].tickets.values()
+    assert world.store.tickets["T1"].fields["status"] == "resolved"
+    assert there.fields["state"] == "6"
+    assert not world.store.conflicts
