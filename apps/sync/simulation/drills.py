@@ -260,7 +260,8 @@ def _restore(outcome: Outcome) -> None:
             raise Broken(broken.number, broken.kind, f"{broken.text} (point {point})") from broken
         found.update(kind for kind, *_rest in world.store.findings)
         found["links still behind"] += sum(
-            link.is_behind and link.state != LinkState.DETACHED for link in world.store.links.values()
+            link.is_behind and link.state in (LinkState.LINKED, LinkState.CREATING)
+            for link in world.store.links.values()
         )
     outcome.parts[f"{outcome.points} restores (F57)"] = dict(sorted(found.items()))
 

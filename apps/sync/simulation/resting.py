@@ -24,6 +24,8 @@ MOST_STEPS = 20_000
 FIRST_REST = 60.0
 """Seconds until the next sweep, doubled each time: claims and waits of a clock that jumped must lapse, too."""
 SOON = 60.0
+LONGEST_WAIT = 1800.0
+"""So long everything may wait for systems and clocks, before it is people's turn again."""
 QUIET_HOURS, SWEEPS_A_DAY = 24, 3
 AT_REST = 1008 | 2
 """The third number of a move without faults: a little time passes with it."""
@@ -95,18 +97,20 @@ def _complete(world: "World", connection: Any) -> SyncRules:
 
 
 def _run_out(world: "World") -> int:
-    """Every system is asked once; then webhooks and workers, until nothing is due any more."""
-    steps = _ask_all(world)
+    """Every system is asked; then webhooks and workers, until nothing is due any more. Whoever waits a while waits for
+    systems to be asked again, too."""
+    steps, until = _ask_all(world), world.seconds + LONGEST_WAIT
     while steps < MOST_STEPS:
         told = None
         for act in ("settle", "request", "hear", "begin"):
             told = moves.perform(world, (act, steps, steps * 2, AT_REST))
             if told is not None:
                 break
-        if told is None and not _is_due_soon(world):
+        if told is None and (world.seconds > until or not _is_due_soon(world)):
             return steps
         if told is None:
             world.pass_time(SOON / 4)
+            steps += _ask_all(world)
         steps += 1
     raise Broken(45, "stuck", f"still busy after {MOST_STEPS} moves without faults")
 

@@ -141,11 +141,22 @@ class NewerHolds(Invariant):
         gave_way = {
             mark_in(one.system_value) for one in self.world.store.conflicts.values() if one.link_pk == written.link.pk
         }
-        if mark_in(log[-1].fields[title][1]) in gave_way:
-            # Both sides had changed it, the hub's was the later one, and a person was told.
+        if mark_in(log[-1].fields[title][1]) in gave_way or self._is_touched(mark):
+            # Both sides had changed it, the hub's was the later one, and a person was told; or it is another value by
+            # now, though it has the number of the old one.
             return
         if mark in stood and mark != mark_in(log[-1].fields[title][1]) and is_persons:
             raise self.broken(f"{effect.fields[title]!r} replaced {log[-1].fields[title][1]!r} on {effect.ticket.id}")
+
+    def _is_touched(self, mark: int) -> bool:
+        """Whether a person wrote in a shortened form of the text, in whichever system."""
+        for system in self.world.systems.values():
+            title = system.profile.fields["title"]
+            for ticket in system.tickets.values():
+                if any({mark_in(value) for value in one.fields[title]} == {mark} and ticket.by[one.id] in AUTHORS
+                       for one in ticket.log if title in one.fields):  # fmt: skip
+                    return True
+        return False
 
 
 def agree_on_copies(world: "World", copies: OneCopy) -> None:
