@@ -109,6 +109,7 @@ def plan_event(event: HubEvent, base: MergeBase, rules: SyncRules, view: View) -
     if event.attachment is not None:
         return _plan_attachment(event.attachment, rules)
     owed: list[_Owed] = []
+    told: list[Step] = []
     known: dict[str, Agreement] = {}
     for name, (_before, after) in event.changes.items():
         seq = event.set_by.get(name, event.seq)
@@ -119,9 +120,13 @@ def plan_event(event: HubEvent, base: MergeBase, rules: SyncRules, view: View) -
             one = _Owed(rule, after, seq, into_system(rule, after))
             if one.agreement.system == held.system:
                 known[rule.key] = one.agreement
+                if one.translated.full_text is not None:
+                    # It begins like the text before it: the field shows no difference, the full text does (INV-27).
+                    told.append(_left_over(rule, one.translated.full_text))
             else:
                 owed.append(one)
-    return _plan_write(owed, known, rules, view)
+    delivery = _plan_write(owed, known, rules, view)
+    return replace(delivery, steps=(*told, *delivery.steps))
 
 
 def plan_repair(keys: Collection[str], fields: Fields, seq: int, rules: SyncRules, view: View) -> UpdateRemote | None:
