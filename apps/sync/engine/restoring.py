@@ -7,7 +7,7 @@ here knows was lost with the database and comes back. Nothing is written meanwhi
 value holds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -37,35 +37,60 @@ def is_of_portal(store: Store, correlation: str | None) -> bool:
 # --- A ticket that the system has and the portal knows ------------------------------------------------------------
 
 
-def tie_ticket(link: LinkRow, *, is_follow_up: bool = False) -> None:
+def tie_ticket(link: LinkRow, made_by: str = "") -> None:
     """Pair the link's ticket with the system's from the beginning of its journal, or from where it was followed up: the
-    look that comes next finds out which entries the system has."""
-    link.state, link.is_behind, link.compare_wanted, link.base = LinkState.LINKED, True, True, {}
-    if not is_follow_up:
-        link.start_seq = link.applied_seq = 1
+    look that comes next finds out which entries the system has.
+
+    ``made_by``: *create* or *follow-up* where this connection made it. Then that step is done, but what should have
+    come right after a creation may be missing: the lane begins with it (INV-27).
+    """
+    link.state, link.is_behind, link.compare_wanted = LinkState.LINKED, True, True
+    if made_by == "follow-up":
+        # What came from the ticket before it is older than whatever this one began with, and never goes back.
+        link.base = {key: held for key, held in link.base.items() if held.seq > _beginning(link)}
+    else:
+        link.base, link.start_seq, link.applied_seq = {}, 1, 0 if made_by else 1
+
+
+def is_just_tied(link: LinkRow) -> bool:
+    """Whether nothing is agreed on yet but what a follow-up keeps."""
+    return all(held.seq > _beginning(link) for held in link.base.values())
+
+
+def _beginning(link: LinkRow) -> int:
+    return max(link.start_seq, link.applied_seq)
 
 
 def agree_anew(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: Sequence[RemoteChange] | None,
                rules: SyncRules) -> dict[str, Agreement]:  # fmt: skip
     """The merge base of a ticket just tied: which entry each field of the system's first state shows. A value that no
     entry gave it is news, or what the system made of the first one."""
-    first = rewind_snapshot(snapshot, changes or ())
-    later = store.events_after(link, link.applied_seq)
+    first, seq = rewind_snapshot(snapshot, changes or ()), _beginning(link)
+    later = store.events_after(link, seq)
     then = rewind(store.hub_fields(link), later)
-    base: dict[str, Agreement] = {}
+    said = [*snapshot.comments, *(one.comment for one in changes or () if one.comment is not None)]
+    marks = {one.correlation for one in said} - {None}
+    base = dict(link.base)
     for rule in rules.fields:
-        if rule.system not in first:
+        if rule.system not in first or rule.key in base:
             continue
         here, there = then.get(rule.hub, ""), first[rule.system]
-        base[rule.key] = _first_agreement(rule, here, there, later, link.applied_seq)
+        told = {one for one in (entry_of(mark) for mark in marks)
+                if correlation_of(one, f"comment {rule.hub}", link.connection.pk) in marks}  # fmt: skip
+        if entry_of(snapshot.correlation) in told:
+            told |= {event.mark for event in later}
+        base[rule.key] = _first_agreement(rule, here, there, later, seq, told)
         is_first = (rule.hub == STATUS and changes is not None) or there in ("", None)
         if is_first and base[rule.key].system != there and snapshot.correlation:
             # So we make every ticket; where no entry of its log says more, that is still to be written.
-            base[rule.key] = Agreement("", there, link.applied_seq)
+            base[rule.key] = Agreement("", there, seq)
     return base
 
 
-def _first_agreement(rule: FieldRule, here: Value, there: Value, later: Sequence[HubEvent], seq: int) -> Agreement:
+def _first_agreement(
+    rule: FieldRule, here: Value, there: Value, later: Sequence[HubEvent], seq: int, told: Collection[str]
+) -> Agreement:
+    """``told``: marks of the entries whose full text stands beside the field, should it have been shortened."""
     wanted = _over(rule, here, there)
     if is_left_of(wanted, there) or _shows(wanted, there):
         return Agreement(here, there, seq)
@@ -73,7 +98,10 @@ def _first_agreement(rule: FieldRule, here: Value, there: Value, later: Sequence
         if rule.goes_in and rule.hub in event.changes:
             value = event.changes[rule.hub][1]
             if _shows(_over(rule, value, None), there):
-                return Agreement(value, there, event.seq)
+                is_whole = rule.max_length is None or len(str(value)) <= rule.max_length
+                # Unless its full text is there as well, the entry is not through (INV-27).
+                is_through = is_whole or event.mark in told
+                return Agreement(value, there, event.seq if is_through else event.seq - 1)
     if any(rule.hub in event.changes for event in later):
         # A value that was lost, and that the journal has newer ones for.
         return Agreement(here, there, seq)
@@ -180,6 +208,9 @@ def set_known_aside(
                 taken = {name for name in change.fields if _concerns(known, name, rules)}
                 rest = replace(rest, fields={name: pair for name, pair in rest.fields.items() if name not in taken})
                 marks[part] = store.mark_for(link, f"{ref_of_part(link, change, part)}:rest")
+                if event is not None and rest.fields:
+                    # Entries that were written as one carry the mark of the last; the others are no news either.
+                    lost.add(part)
             else:
                 _tie_words(store, link, change, part, known, correlation, now=now)
                 rest = _without(rest, part)

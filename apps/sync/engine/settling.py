@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ..crashpoints import reached
 from .braking import Braked, brake_detachment, hold_for_brake
-from .deciding import is_our_echo, ref_of, settled_at
+from .deciding import CREATIONS, is_our_echo, ref_of, settled_at
 from .deliver import STATUS
 from .holding import hold_delivery, hold_for_failure
 from .intake import as_we_left_it
@@ -244,11 +244,11 @@ def _mend_later(link: LinkRow, intent: IntentRow) -> None:
 
 def _adopt(store: Store, link: LinkRow, intent: IntentRow, receipt: Receipt, now: datetime) -> None:
     """Take over what an earlier call turned out to have left in the system."""
-    if intent.slot in ("create", "follow-up"):
+    if intent.slot in CREATIONS:
         _settle_creation(store, link, receipt, now, is_follow_up=intent.slot == "follow-up")
         link.version = receipt.version
         if store.is_restored(link):
-            tie_ticket(link, is_follow_up=intent.slot == "follow-up")
+            tie_ticket(link, intent.slot)
             store.add_finding(link, Finding.TIED, f"{link.key or link.external_id} was made before", now=now)
             return
     if intent.agreed:
@@ -358,7 +358,13 @@ def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now
             _detach(store, link, work, text, now)
             return
         _take_over(store, link, taken)
-    link.former = [*link.former, {"id": link.external_id, "key": link.key, "url": link.url}]
+    if isinstance(work, Recover) and work.slot in CREATIONS:
+        # What was created was merged before it was found: there is nothing more to look for.
+        intent = store.intent(link, work.intent_id)
+        _adopt(store, link, intent, Receipt(into, ""), now)
+        _close(store, intent, IntentState.APPLIED, None, now, note="found by looking")
+    else:
+        link.former = [*link.former, {"id": link.external_id, "key": link.key, "url": link.url}]
     link.external_id, link.key, link.url, link.change_cursor = into.id, into.key, into.url, ""
     link.look_wanted += 1
     store.note(link, text, now=now)

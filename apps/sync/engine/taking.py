@@ -20,13 +20,14 @@ from .intake import (
 )
 from .merge import NEVER, OPEN, Agreement, Verdict
 from .plan import Conflict, Intake
-from .ports import Finding, HubRefused, LinkRow, LinkState, Store
+from .ports import Finding, HubRefused, IntentState, LinkRow, LinkState, Store
 from .restoring import (
     Rest,
     agree_anew,
     creation_mark,
     deciding_by,
     is_follow_up,
+    is_just_tied,
     is_known,
     is_of_portal,
     is_owed,
@@ -64,7 +65,8 @@ def take_in(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, *, no
             return
         if link.is_behind:
             rules = deciding_by(Tiebreak.LATEST, rules)
-            link.base = link.base or agree_anew(store, link, snapshot, looked.changes, rules)
+            if is_just_tied(link):
+                link.base = agree_anew(store, link, snapshot, looked.changes, rules)
         if looked.changes is not None:
             _take_changes(store, link, looked, rules, now)
             if link.compare_wanted and _is_current(snapshot, looked.changes):
@@ -106,14 +108,19 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
         beside = None
     if known is not None and beside is None:
         store.tie(link, known, now=now)
-        tie_ticket(link)
+        if mark and not is_follow_up(link, snapshot.correlation):
+            tie_ticket(link, "create")
+            store.add_intent(link, seq=link.start_seq, slot="create", correlation=snapshot.correlation or "",
+                             state=IntentState.APPLIED, note="found by looking", now=now)  # fmt: skip
+        else:
+            tie_ticket(link)
         store.add_finding(link, Finding.TIED, f"{_name(link)} is a copy of this ticket", now=now)
         return True
     view = {**snapshot.fields, "type": snapshot.type, "key": snapshot.ref.key}
     is_lost = link.is_behind and is_of_portal(store, snapshot.correlation)
     is_left_over = is_lost and is_follow_up(link, snapshot.correlation)
     if not rules.creates_outbound or not rules.sends(view) or is_left_over:
-        link.state, link.version, link.is_behind = LinkState.OUT_OF_SCOPE, snapshot.version, False
+        link.state, link.version, link.is_behind = LinkState.OUT_OF_SCOPE, snapshot.version, is_lost
         if is_lost:
             store.add_finding(link, Finding.PERSON, f"{_name(link)} is a copy, and the ticket is not known", now=now)
         return False
@@ -280,7 +287,8 @@ def _take_state(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, n
     snapshot = looked.snapshot
     _compare(store, link, looked, rules, now)
     carried = [said.correlation for said in snapshot.comments] + [file.correlation for file in snapshot.attachments]
-    marks = store.marks_among(link, {mark for mark in carried if mark})
+    # What a link that is behind noted before a write may have come to nothing: there the journal says what is known.
+    marks = () if link.is_behind else store.marks_among(link, {mark for mark in carried if mark})
     news = _as_changes(snapshot, store.paired_comments(link), store.paired_files(link), marks)
     past = read_past(store, link, news, rules) if link.is_behind else None
     for change in news:

@@ -43,7 +43,7 @@ def progress_of(restoration: Restoration | None = None, *, seen_by: Principal | 
     links, found = TicketLink.objects.all(), Divergence.objects.filter(restoration=restoration)
     if seen_by is not None:
         links, found = visible_to(links, seen_by), visible_to(found, seen_by)
-    behind = links.filter(is_behind=True).exclude(state=TicketLink.State.DETACHED)
+    behind = links.filter(is_behind=True).exclude(state__in=(TicketLink.State.DETACHED, TicketLink.State.OUT_OF_SCOPE))
     held = Q(intake_hold__isnull=False) | Q(delivery_hold__isnull=False)
     counts = dict(found.values_list("kind").annotate(number=Count("pk")).values_list("kind", "number"))
     return Progress(

@@ -1,0 +1,235 @@
+"""What the restore drill found in the engine, each as a story of a few lines: links that are behind (INV-40)."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from apps.sync.engine.deciding import decide_work
+from apps.sync.engine.intake import reconcile
+from apps.sync.engine.merge import Agreement
+from apps.sync.engine.plan import AddRemoteComment, correlation_of
+from apps.sync.engine.ports import IntentState, LinkState
+from apps.sync.engine.recovery import Failure, FailureKind, Outcome
+from apps.sync.engine.rules import Direction, TooLong
+from apps.sync.engine.settling import settle
+from apps.sync.engine.snapshot import Comment, ExternalRef, Receipt, RemoteChange, TicketSnapshot, Visibility
+from apps.sync.engine.work import Do, Failed, Look, Looked, Recover, Recovered
+from apps.sync.simulation.faults import Coverage
+from apps.sync.simulation.rows import Said
+from apps.sync.simulation.store import MemoryStore
+from apps.sync.simulation.world import World
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+REF = ExternalRef("7", "OPS-7")
+LONG = "#2# long" + " long" * 20
+TITLE, STATUS = "title=subject", "status=status"
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    world = World("behind", Coverage(), kinds=("zendesk", "jira"), is_plain=True)
+    world.store.watch = world.store.hears = None
+    world.store.add_ticket("T1", "jira1", {"kind": "incident", "title": "#1#"}, NOW, is_restored=True)
+    return world.store
+
+
+def linked(store: MemoryStore, **columns: Any):
+    link = store.add_link(store.connections["zendesk0"], "T1", now=NOW)
+    assert link is not None
+    row = {"state": LinkState.LINKED, "external_id": REF.id, "start_seq": 1, "applied_seq": 1, "is_behind": True}
+    for name, value in {**row, **columns}.items():
+        setattr(link, name, value)
+    store.save(link)
+    return link
+
+
+def claim(store: MemoryStore, link: Any, now: datetime = NOW):
+    (held,) = [one for one in store.claim(link.connection, now=now, most=9) if one.pk == link.pk]
+    return held
+
+
+def look(store: MemoryStore, link: Any, changes: Any = (), **snapshot: Any):
+    """The link's ticket is read; how the link is then."""
+    store.update(store.links[link.pk], look_wanted=link.look_wanted + 1)
+    held = claim(store, link)
+    work = Look(link.pk, REF, None, held.look_wanted, frozenset(), takes_files=True, largest_file=400)
+    shown = {"fields": {"subject": "#1#"}, "correlation": None, "comments": (), **snapshot}
+    looked = Looked(TicketSnapshot(REF, "5", "incident", created_at=NOW, updated_at=NOW, **shown), changes)
+    settle(store, held, work, looked, rules=held.connection.rules, now=NOW, dice=lambda: 0.5)
+    return store.links[link.pk]
+
+
+def next_step(store: MemoryStore, link: Any) -> Any:
+    store.update(store.links[link.pk], is_behind=False, look_done=store.links[link.pk].look_wanted)
+    ((_link, work),) = decide_work(store, [claim(store, link)], link.connection.rules, now=NOW)
+    assert isinstance(work, Do)
+    return work.step
+
+
+def mark_of(store: MemoryStore, seq: int, slot: str) -> str:
+    return correlation_of(store.tickets["T1"].journal[seq - 1].mark, slot, "zendesk0")
+
+
+def test_a_comment_of_which_only_a_refused_write_is_noted_is_tied_when_it_is_there(store: MemoryStore) -> None:
+    """The note came with the database, from a call that was refused; the one that went through was forgotten."""
+    link = linked(store, base={TITLE: Agreement("#1#", "#1#", 1)})
+    made = store.say("T1", Said("", "#2#", "Marco", "integrator", "public"), at=NOW, origin="")
+    mark = mark_of(store, 2, "comment")
+    store.add_intent(link, seq=2, slot="comment", correlation=mark, state=IntentState.REFUSED, now=NOW)
+
+    look(store, link, None, comments=(Comment("c1", "#2#", "siam", NOW, Visibility.PUBLIC, mark),))
+
+    assert store.paired[link.pk] == {made: "c1"}
+
+
+def test_a_copy_that_stays_out_of_scope_is_no_news_when_it_is_looked_at_again(store: MemoryStore) -> None:
+    """A follow-up whose ticket nobody knows any more: somebody comments on it later."""
+    store.sight(store.connections["zendesk0"], REF, NOW, due_at=NOW)
+    link = store.of_external(store.connections["zendesk0"], [REF.id])[REF.id]
+    store.update(store.links[link.pk], is_behind=True)
+    lost = correlation_of(f"{store.portal_part}{'0' * 16}", "follow-up", "zendesk0")
+
+    for _ in range(2):
+        look(store, store.links[link.pk], correlation=lost)
+
+    assert store.links[link.pk].state == LinkState.OUT_OF_SCOPE
+    assert list(store.tickets) == ["T1"]
+
+
+class TestShortened:
+    """A creation or a text went out before the database was put back, its full text did not (INV-27)."""
+
+    def test_the_lane_begins_with_a_creation_that_is_found(self, store: MemoryStore) -> None:
+        store.change("T1", {"title": LONG}, at=NOW, origin="")
+        store.update(
+            store.tickets["T1"], journal=[replace(store.tickets["T1"].journal[0], changes={"title": ("", LONG)})]
+        )
+        store.update(store.tickets["T1"], last_seq=1)
+        link = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0)
+        mark = mark_of(store, 1, "create")
+        intent = store.add_intent(link, seq=1, slot="create", correlation=mark, now=NOW)
+        work = Recover(link.pk, intent.pk, "create", None, mark, {}, None, (), is_settled_by_now=True)
+        found = Recovered(Outcome.APPLIED, Receipt(REF, "1", REF.id))
+        settle(store, claim(store, link), work, found, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+
+        look(store, store.links[link.pk], (), fields={"subject": f"{LONG[:46]} […]", "status": "new"}, correlation=mark)
+
+        step = next_step(store, link)
+        assert isinstance(step, AddRemoteComment)
+        assert LONG in step.body
+
+    def test_an_entry_that_the_creation_showed_is_told_in_full(self, store: MemoryStore) -> None:
+        store.change("T1", {"title": LONG}, at=NOW, origin="")
+        link = linked(store, base={})
+        mark = mark_of(store, 1, "create")
+
+        row = look(store, link, (), fields={"subject": f"{LONG[:46]} […]"}, correlation=mark)
+
+        assert row.base[TITLE].hub == LONG
+        step = next_step(store, link)
+        assert isinstance(step, AddRemoteComment)
+        assert LONG in step.body
+
+    def test_unless_it_is_there(self, store: MemoryStore) -> None:
+        store.change("T1", {"title": LONG}, at=NOW, origin="")
+        link = linked(store, base={})
+        mark = mark_of(store, 1, "create")
+        beside = Comment(
+            "c1", f"**title** in full:\n\n{LONG}", "siam", NOW, correlation=mark_of(store, 1, "comment title")
+        )
+
+        row = look(store, link, (), fields={"subject": f"{LONG[:46]} […]"}, correlation=mark, comments=(beside,))
+
+        assert row.base[TITLE].seq == 2
+
+
+def test_a_text_that_differs_beyond_the_cut_is_told_in_full(store: MemoryStore) -> None:
+    link = linked(store, is_behind=False, base={TITLE: Agreement(LONG, f"{LONG[:46]} […]", 1)})
+    store.change("T1", {"title": f"{LONG} and more"}, at=NOW, origin="")
+
+    step = next_step(store, link)
+
+    assert isinstance(step, AddRemoteComment)
+    assert "and more" in step.body
+
+
+def test_what_a_followed_up_ticket_said_does_not_go_into_its_follow_up(store: MemoryStore) -> None:
+    """The status of the closed ticket stands in the lane; its follow-up, made before the restore, is found."""
+    store.change("T1", {"status": "closed"}, at=NOW, origin="zendesk0", ref="7:1:fields")
+    link = linked(
+        store, is_closed=True, base={STATUS: Agreement("closed", "closed", 2), TITLE: Agreement("#1#", "#1#", 1)}
+    )
+    mark = correlation_of("51a0", "follow-up", "zendesk0")
+    intent = store.add_intent(link, seq=2, slot="follow-up", correlation=mark, now=NOW)
+    work = Recover(link.pk, intent.pk, "follow-up", None, mark, {}, None, (), is_settled_by_now=True)
+    found = Recovered(Outcome.APPLIED, Receipt(ExternalRef("8"), "1", "8"))
+    settle(store, claim(store, link), work, found, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+
+    assert store.links[link.pk].base == {STATUS: Agreement("closed", "closed", 2)}
+
+
+def test_entries_that_were_written_as_one_are_no_news_under_the_mark_of_the_last(store: MemoryStore) -> None:
+    """The title that went out with a later entry's mark is older than what a person set elsewhere since."""
+    rules = replace(store.connections["zendesk0"].rules, is_ordered=False)
+    store.update(store.connections["zendesk0"], rules=rules)
+    base = {TITLE: Agreement("#1#", "#1#", 1), "custom.site=site": Agreement("", "", 1)}
+    link = linked(store, base=base)
+    store.change("T1", {"title": "#2#"}, at=NOW, origin="")
+    store.change("T1", {"custom.site": "#3#"}, at=NOW, origin="")
+    store.change("T1", {"title": "#4#"}, at=NOW + timedelta(minutes=1), origin="jira1")
+    fields = {"subject": ("#1#", "#2#"), "site": ("", "#3#")}
+    written = RemoteChange("1", NOW + timedelta(minutes=9), "siam", fields, correlation=mark_of(store, 3, "update"))
+
+    look(store, link, (written,), fields={"subject": "#2#", "site": "#3#"})
+
+    assert store.tickets["T1"].fields["title"] == "#4#"
+
+
+def test_a_ticket_that_vanishes_into_a_third_takes_along_what_was_merged_into_it(store: MemoryStore) -> None:
+    """Two tickets that nobody knows yet are merged into the same one, one look after the other."""
+    connection = store.connections["zendesk0"]
+    for name in ("4", "5"):
+        store.sight(connection, ExternalRef(name), NOW, due_at=NOW)
+        link = store.of_external(connection, [name])[name]
+        merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=REF))
+        work = Look(link.pk, ExternalRef(name), None, 1, frozenset(), takes_files=True, largest_file=400)
+        settle(store, claim(store, link), work, merged, rules=connection.rules, now=NOW, dice=lambda: 0.5)
+
+    left = store.of_external(connection, [REF.id])[REF.id]
+    assert [one["id"] for one in left.former] == ["4", "5"]
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+def test_a_creation_that_was_merged_before_it_is_found_is_not_looked_for_for_ever(
+    store: MemoryStore, is_restored: bool
+) -> None:
+    store.update(store.tickets["T1"], is_restored=is_restored)
+    link = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0)
+    mark = mark_of(store, 1, "create")
+    agreed = {TITLE: Agreement("#1#", "#1#", 1)}
+    intent = store.add_intent(link, seq=1, slot="create", correlation=mark, agreed=agreed, now=NOW)
+    work = Recover(link.pk, intent.pk, "create", None, mark, {}, None, (), is_settled_by_now=True)
+    merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=REF))
+    settle(store, claim(store, link), work, merged, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+
+    row = store.links[link.pk]
+    assert (row.state, row.external_id, list(row.former)) == (LinkState.LINKED, REF.id, [])
+    assert row.look_wanted > row.look_done
+    assert store.open_intent(row) is None
+
+
+def test_a_long_text_that_came_to_cross_by_later_rules_replaces_another_that_is_shortened(store: MemoryStore) -> None:
+    """The system shows a part of the text before it, not of this one."""
+    rules = store.connections["zendesk0"].rules
+    fields = tuple(
+        replace(one, too_long=TooLong.SHORTEN, max_length=50, direction=Direction.BOTH) for one in rules.fields
+    )
+    shortened = f"#1#{LONG[3:46]} […]"
+    base = {TITLE: Agreement(f"#1#{LONG[3:]}", shortened, 1)}
+    snapshot = TicketSnapshot(REF, "5", "incident", {"subject": shortened}, NOW, NOW)
+
+    _intake, missing = reconcile(snapshot, base, {"title": LONG}, {}, replace(rules, fields=fields))
+
+    assert missing == (TITLE,)
