@@ -248,8 +248,13 @@ def _latest(events: Sequence[HubEvent]) -> HubEvent:
 def _open_steps(store: Store, link: LinkRow, event: HubEvent, steps: Sequence[Step]) -> Sequence[Step]:
     if not steps:
         return ()
-    done = store.applied_marks(link, event.seq)
-    return [step for step in steps if correlation_of(event.mark, slot_of(step), link.connection.pk) not in done]
+    marks = [correlation_of(event.mark, slot_of(step), link.connection.pk) for step in steps]
+    done = set(store.applied_marks(link, event.seq))
+    if store.is_restored(link):
+        # What was met in the system before the entry came back is noted without its number.
+        found = store.unseen_writes(link, frozenset(marks))
+        done |= {one.correlation for one in found if one.state == IntentState.APPLIED}
+    return [step for step, mark in zip(steps, marks, strict=True) if mark not in done]
 
 
 def _pass_over(store: Store, link: LinkRow, seq: int, delivery: Delivery, rules: SyncRules, now: datetime) -> None:

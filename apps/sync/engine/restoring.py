@@ -148,12 +148,15 @@ def read_past(store: Store, link: LinkRow, changes: Iterable[RemoteChange], rule
         asked |= {store.mark_for(link, ref_of_part(link, change, part)) for part in ("fields", *CONVERSATION)}
     owed: dict[str, HubEvent] = {}
     writes: list[OwnWrite] = []
+    run: Fields = {}
     for event in store.events_after(link, link.applied_seq):
         correlation = correlation_of(event.mark, "update", link.connection.pk)
         fields = _fields_over(event, link.base, rules)
         owed[correlation] = event
+        # Where only the latest state is wanted, an entry goes with those before it.
+        run = fields if rules.is_ordered else {**run, **fields}
         if fields:
-            writes.append(OwnWrite(correlation, (), fields))
+            writes.append(OwnWrite(correlation, (), dict(run)))
     return Past(store.entries_marked(link, asked - {""}), owed, tuple(writes))
 
 
@@ -209,7 +212,7 @@ def set_known_aside(
                 rest = replace(rest, fields={name: pair for name, pair in rest.fields.items() if name not in taken})
                 marks[part] = store.mark_for(link, f"{ref_of_part(link, change, part)}:rest")
                 if event is not None and rest.fields:
-                    # Entries that were written as one carry the mark of the last; the others are no news either.
+                    rest = replace(rest, fields=_untied(store, link, rest, rules, left))
                     lost.add(part)
             else:
                 _tie_words(store, link, change, part, known, correlation, now=now)
@@ -217,7 +220,9 @@ def set_known_aside(
             store.add_finding(link, Finding.FOUND, _told(change, part), now=now)
         elif is_of_portal(store, correlation) and mark != store.mark_for(link, link.external_id):
             if part in CONVERSATION and correlation != correlation_of(mark, part, link.connection.pk):
-                # Text of ours about a field or a file, not something that somebody said.
+                # Text of ours about a field or a file, not something that somebody said. Its entry may still come in.
+                store.add_intent(link, seq=link.applied_seq, slot="found", correlation=str(correlation),
+                                 state=IntentState.APPLIED, note="found by looking", now=now)  # fmt: skip
                 rest = _without(rest, part)
                 continue
             lost.add(part)
@@ -268,6 +273,21 @@ def _tie_fields(
             base[rule.key] = Agreement(value, stored, event.seq)
     link.base = base
     return left
+
+
+def _untied(
+    store: Store, link: LinkRow, change: RemoteChange, rules: SyncRules, left: dict[str, Value]
+) -> dict[str, tuple[Value, Value]]:
+    """What no entry explains of a write of ours: several that were written as one carry the mark of the last."""
+    fields = dict(change.fields)
+    for event in reversed(store.events_after(link, link.start_seq)):
+        for rule in rules.fields:
+            if rule.system in fields and rule.hub in event.changes:
+                value, pair = event.changes[rule.hub][1], fields[rule.system]
+                if _shows(_over(replace(rule, direction=Direction.BOTH), value, None), pair[1]):
+                    one = replace(change, fields={rule.system: fields.pop(rule.system)})
+                    left |= _tie_fields(link, one, event, rules, is_origin=False)
+    return fields
 
 
 def _tie_words(

@@ -92,6 +92,9 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
     snapshot, ref = looked.snapshot, f"{link.external_id}:created"
     mark = creation_mark(link, snapshot.correlation)
     known = store.ticket_marked(link, {mark or store.mark_for(link, ref)})
+    if mark and known is None:
+        # Hidden while everything else was read, perhaps: nobody but this connection made it.
+        link.is_behind = True
     beside = store.link_beside(link, known) if known is not None else None
     if beside is not None and mark:
         # Our own creation, told by a webhook before its answer was settled: the link that creates it takes over.

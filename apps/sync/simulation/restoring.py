@@ -119,7 +119,9 @@ class OneCopy(Invariant):
         tickets = written.system.tickets
         twins = [there for (system, there), first in self.first.items() if system == name and first == origin]
         twins += [origin[1]] if origin[0] == name else []
-        seen = [one for one in twins if one != effect.ticket.id and not tickets[one].was_away]
+        # One that was gone or merged away before it could be read again can be recognized by nobody.
+        twins = [one for one in twins if not (tickets[one].was_away or tickets[one].merged_into)]
+        seen = [one for one in twins if one != effect.ticket.id]
         self.first[name, effect.ticket.id] = origin
         if seen:
             raise self.broken(f"{effect.ticket.id} is a second {seen[0]}")

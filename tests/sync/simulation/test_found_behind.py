@@ -9,7 +9,7 @@ import pytest
 from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.intake import reconcile
 from apps.sync.engine.merge import Agreement
-from apps.sync.engine.plan import AddRemoteComment, correlation_of
+from apps.sync.engine.plan import AddRemoteComment, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Failure, FailureKind, Outcome
 from apps.sync.engine.rules import Direction, TooLong
@@ -185,6 +185,51 @@ def test_entries_that_were_written_as_one_are_no_news_under_the_mark_of_the_last
     look(store, link, (written,), fields={"subject": "#2#", "site": "#3#"})
 
     assert store.tickets["T1"].fields["title"] == "#4#"
+
+
+def test_a_shortened_text_that_was_written_with_others_is_tied_though_the_log_has_no_marks(store: MemoryStore) -> None:
+    """Before it could be tied the rules stopped it from going there, so nothing was pending any more."""
+    fields = tuple(
+        replace(one, direction=Direction.OUTBOUND) if one.hub == "title" else one
+        for one in store.connections["zendesk0"].rules.fields
+    )
+    rules = replace(store.connections["zendesk0"].rules, is_ordered=False, fields=fields)
+    store.update(store.connections["zendesk0"], rules=rules)
+    link = linked(store, base={TITLE: Agreement("#1#", "#1#", 1), "custom.site=site": Agreement("", "", 1)})
+    store.change("T1", {"title": LONG}, at=NOW, origin="")
+    store.change("T1", {"custom.site": "#3#"}, at=NOW, origin="")
+    shortened = f"{LONG[:46]} […]"
+    change = RemoteChange("1", NOW, "siam", {"subject": ("#1#", shortened), "site": ("", "#3#")})
+
+    row = look(store, link, (change,), fields={"subject": shortened, "site": "#3#"})
+
+    assert store.tickets["T1"].fields["title"] == LONG
+    assert row.base[TITLE] == Agreement(LONG, shortened, 2)
+
+
+def test_a_full_text_whose_entry_comes_back_later_is_not_told_twice(store: MemoryStore) -> None:
+    """It stands in the system already when another system, read later, brings the entry back."""
+    link = linked(store, base={TITLE: Agreement("#1#", "#1#", 1)})
+    mark = f"{store.portal_part}{'1' * 16}"
+    told = Comment("c1", f"**title** in full:\n\n{LONG}", "siam", NOW, Visibility.INTERNAL,
+                   correlation_of(mark, "comment title", "zendesk0"))  # fmt: skip
+    look(store, link, (RemoteChange("1", NOW, "siam", comment=told),))
+    store.change("T1", {"title": LONG}, at=NOW, origin="jira1", ref="9:1:fields", mark=mark)
+
+    assert isinstance(next_step(store, link), UpdateRemote)
+
+
+def test_a_copy_that_was_hidden_while_the_rest_was_read_comes_back_as_a_copy(store: MemoryStore) -> None:
+    store.sight(store.connections["zendesk0"], REF, NOW, due_at=NOW)
+    link = store.of_external(store.connections["zendesk0"], [REF.id])[REF.id]
+    mark = f"{store.portal_part}{'2' * 16}"
+    shown = {"subject": "#2#", "status": "new", "priority": "P3", "assignee_id": "", "site": ""}
+
+    row = look(store, link, fields=shown, correlation=correlation_of(mark, "create", "zendesk0"))
+
+    assert not link.is_behind
+    assert store.tickets[row.ticket_id].journal[0].mark == mark
+    assert store.tickets[row.ticket_id].is_restored
 
 
 def test_a_ticket_that_vanishes_into_a_third_takes_along_what_was_merged_into_it(store: MemoryStore) -> None:
