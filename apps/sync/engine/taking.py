@@ -111,7 +111,8 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
         beside = None
     if known is not None and beside is None:
         store.tie(link, known, now=now)
-        if mark and not is_follow_up(link, snapshot.correlation):
+        (opening,) = store.events_after(link, 0, 1)
+        if opening.mark == mark:
             tie_ticket(link, "create")
             store.add_intent(link, seq=link.start_seq, slot="create", correlation=snapshot.correlation or "",
                              state=IntentState.APPLIED, note="found by looking", now=now)  # fmt: skip
