@@ -10,6 +10,7 @@ import math
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -118,12 +119,19 @@ async def _keep_nothing(_secrets: Mapping[str, str]) -> None:
     """The default keeper of renewed secrets: for connectors made by hand."""
 
 
+@asynccontextmanager
+async def _renew_alone() -> AsyncIterator[Mapping[str, str]]:
+    """The default: nobody else uses the secrets."""
+    yield {}
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """All that a connector is made from. ``settings`` and ``secrets`` are read by the connector's own typed models.
 
     ``save_secrets`` must have stored renewed secrets durably before it returns: a rotated refresh token lost by a crash
-    locks us out (INV-36).
+    locks us out (INV-36). ``renewal`` lets one renewal happen at a time, over all processes, and yields the secrets as
+    they are stored then: whoever had to wait takes over what the one before brought.
     """
 
     base_url: str
@@ -132,6 +140,7 @@ class Context:
     guard: OutboundGuard
     record: Callable[[ExchangeRecord], None] = _forget
     save_secrets: Callable[[Mapping[str, str]], Awaitable[None]] = _keep_nothing
+    renewal: Callable[[], AbstractAsyncContextManager[Mapping[str, str]]] = _renew_alone
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     gate: Gate = field(default_factory=OpenGate)
 

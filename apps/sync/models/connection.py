@@ -85,6 +85,7 @@ class ConnectionPulse(models.Model):
     minute_full_at = models.DateTimeField(null=True, help_text="When all calls of a minute can be taken again.")
     hour_full_at = models.DateTimeField(null=True, help_text="When all calls of an hour can be taken again.")
     spent_until = models.DateTimeField(null=True, help_text="The allowance of calls is used up until then.")
+    renewing_until = models.DateTimeField(null=True, help_text="Somebody renews the tokens, until then at most.")
     last_success_at = models.DateTimeField(null=True)
     last_failure_at = models.DateTimeField(null=True)
     last_failure = models.TextField(blank=True)

@@ -16,6 +16,7 @@ from ..connectors.catalog import CONNECTORS
 from ..connectors.http import Context, ExchangeRecord, Gate, OpenGate
 from ..crashpoints import reached
 from ..models import Connection
+from .renewing import renewal_of
 
 NOTICE_SECRETS = ("notice_secret", "former_notice_secret")
 KEEPING_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -37,6 +38,7 @@ def connector_for(
         guard=OutboundGuard(settings.SIAM_OUTBOUND_ALLOW),
         record=record,
         save_secrets=partial(sync_to_async(_keep_secrets), connection),
+        renewal=partial(renewal_of, connection),
         gate=gate or OpenGate(),
     )
     return CONNECTORS[connection.connector](context)

@@ -55,6 +55,14 @@ class SignIn:
         return True
 
     async def _obtain(self) -> None:
+        async with self._context.renewal() as stored:
+            access = stored.get("access_token", "")
+            if access in ("", self._access_token):
+                await self._exchange()
+            else:
+                self._access_token = access
+
+    async def _exchange(self) -> None:
         assert self._http is not None
         address = f"{self._settings.login_url.rstrip('/')}/{quote(self._settings.tenant_id)}/oauth2/v2.0/token"
         form = {

@@ -44,7 +44,16 @@ class SignIn:
         """Exchange the refresh token. Raises SignInFailed when the grant is gone."""
         if not self.can_renew or self.http is None:
             return False
-        answer = await self.http.request(
+        async with self._context.renewal() as stored:
+            access = stored.get("access_token", "")
+            if access in ("", self._access):
+                await self._exchange(self.http)
+            else:
+                self._access, self._refresh = access, stored.get("refresh_token", "")
+        return True
+
+    async def _exchange(self, http: VendorHttp) -> None:
+        answer = await http.request(
             "POST",
             self._token_url,
             json={
@@ -62,4 +71,3 @@ class SignIn:
         access, refresh = granted["access_token"], str(granted.get("refresh_token") or self._refresh)
         await self._context.save_secrets({**self._context.secrets, "access_token": access, "refresh_token": refresh})
         self._access, self._refresh = access, refresh
-        return True

@@ -46,12 +46,21 @@ class SignIn:
 
     async def renew(self) -> bool:
         """Get a new access token: by the refresh token, or else by the grant of the settings."""
+        async with self._context.renewal() as stored:
+            if stored.get("access_token", "") in ("", self._secrets.reveal("access_token")):
+                await self._obtain()
+            else:
+                held = {name: stored[name] for name in ("access_token", "refresh_token") if stored.get(name)}
+                self._secrets = self._secrets.replaced(**held)
+        return True
+
+    async def _obtain(self) -> None:
         refresh = self._secrets.reveal("refresh_token")
         if refresh:
             answer = await self._ask({"grant_type": "refresh_token", "refresh_token": refresh})
             if answer.status == 200:
                 await self._keep(answer)
-                return True
+                return
         if self._method == "oauth_refresh":
             raise SignInFailed("the refresh token is expired or revoked")
         grant = {"grant_type": "client_credentials"}
@@ -61,7 +70,6 @@ class SignIn:
         if answer.status != 200:
             raise SignInFailed(f"no token was given: {redact(answer.text())}")
         await self._keep(answer)
-        return True
 
     async def _ask(self, grant: dict[str, str]) -> Answer:
         client = {name: self._secrets.reveal(name) for name in ("client_id", "client_secret")}

@@ -55,6 +55,15 @@ class SignIn:
         return True
 
     async def _obtain(self) -> None:
+        async with self._context.renewal() as stored:
+            access = stored.get("access_token", "")
+            if access in ("", self._access_token):
+                await self._exchange()
+            else:
+                self._kept.update(stored)
+                self._access_token, self._refresh_token = access, stored.get("refresh_token", "")
+
+    async def _exchange(self) -> None:
         assert self._http is not None
         try:
             answer = await self._http.request("POST", GRANT_PATH, json=self._form(), signed=False, accept=_ANSWERED)
