@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING
 
 from ..connectors.base import ConnectorError
 from ..engine.hearing import accept_notice
+from ..engine.plan import UpdateRemote
 from ..engine.snapshot import ExternalRef, NoticeHint
+from ..engine.work import Do
 from .memory import Killed, StoreDown
 from .people import close_there, edit_there, publish, remote, resume
 from .words import ADMINISTRATOR, BOT
 
 if TYPE_CHECKING:
     from .system import RemoteTicket, SimulatedSystem
+    from .workers import Errand, Worker
     from .world import Notice, World
 
 
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 
 def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
     """Something happens to one ticket that no connector can help."""
-    found = (_worked_at(world, a) if b & 1024 else None) or remote(world, a, b)
+    under_way = _worked_at(world, a) if b & 1024 else None
+    found = _whose(world, under_way) or remote(world, a, b)
     if found is None:
         return None
     system, ticket = found
@@ -64,7 +68,8 @@ def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
     if kind == "close" and system.profile.final:
         return close_there(system, ticket)
     if kind == "revert":
-        ticket.reverting.add(list(names.values())[c // 16 % len(names)])
+        written = _written(under_way) or list(names.values())
+        ticket.reverting.add(written[c // 16 % len(written)])
         return f"a rule puts {sorted(ticket.reverting)} of {ticket.id} back"
     return None
 
@@ -75,19 +80,28 @@ TROUBLES = (
 )  # fmt: skip
 
 
-def _worked_at(world: "World", a: int) -> "tuple[SimulatedSystem, RemoteTicket] | None":
-    """A ticket that a worker is calling about at this moment: trouble comes between two of its requests."""
-    under_way = [
-        (world.systems[worker.connection.pk], errand.call.about)
-        for worker in world.workers
-        for errand in worker.errands
-        if errand.call is not None and errand.call.about
-    ]
-    if not under_way:
+def _worked_at(world: "World", a: int) -> "tuple[Worker, Errand] | None":
+    """What a worker is at, at this moment: trouble comes before its next request. Writes are seldom, and go first."""
+    waiting = [(worker, errand) for worker in world.workers for errand in worker.waiting()]
+    writing = [one for one in waiting if isinstance(one[1].work, Do)]
+    chosen = writing or waiting
+    return chosen[a % len(chosen)] if chosen else None
+
+
+def _whose(world: "World", under_way: "tuple[Worker, Errand] | None") -> "tuple[SimulatedSystem, RemoteTicket] | None":
+    """The ticket that it is about, unless that is gone or still to be made."""
+    if under_way is None:
         return None
-    system, ticket_id = under_way[a % len(under_way)]
-    ticket = system.tickets.get(ticket_id)
+    worker, errand = under_way
+    system, ref = world.systems[worker.connection.pk], errand.work.ref
+    ticket = system.tickets.get(ref.id) if ref is not None else None
     return None if ticket is None or ticket.is_deleted or ticket.is_hidden else (system, ticket)
+
+
+def _written(under_way: "tuple[Worker, Errand] | None") -> list[str]:
+    """The fields that are being written."""
+    step = getattr(under_way[1].work, "step", None) if under_way is not None else None
+    return list(step.fields) if isinstance(step, UpdateRemote) else []
 
 
 def heal_ticket(world: "World", a: int, b: int, _c: int) -> str | None:
@@ -117,6 +131,8 @@ def trouble_system(world: "World", a: int, b: int, c: int) -> str | None:
     system = list(world.systems.values())[a % len(world.systems)]
     kind = b % 6
     if kind in (0, 1):
+        under_way = _worked_at(world, a) if b & 1024 else None
+        system = world.systems[under_way[0].connection.pk] if under_way is not None else system
         system.token += 1
         return f"the token of {system.name} expires"
     if kind == 2:

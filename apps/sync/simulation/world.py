@@ -283,7 +283,7 @@ class World:
         return answer, problem
 
 
-RARE = {"create": 6, "attachment": 6, "download": 4, "comment": 4, "find": 3, "update": 2}
+RARE = {"create": 6, "attachment": 8, "download": 4, "comment": 4, "find": 3, "update": 2, "changed_since": 2}
 """Operations that are seldom meet more faults, or a million moves would not be enough for every cell."""
 UNSUBSCRIBED_AFTER = 5
 ANSWERED_LATE = frozenset({1, 3, 4, 6, 7, 46, 49})
