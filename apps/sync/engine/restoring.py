@@ -44,35 +44,23 @@ def tie_ticket(link: LinkRow, made_by: str = "") -> None:
     ``made_by``: *create* or *follow-up* where this connection made it. Then that step is done, but what should have
     come right after a creation may be missing: the lane begins with it (INV-27).
     """
-    link.state, link.is_behind, link.compare_wanted = LinkState.LINKED, True, True
-    if made_by == "follow-up":
-        # What came from the ticket before it is older than whatever this one began with, and never goes back.
-        link.base = {key: held for key, held in link.base.items() if held.seq > _beginning(link)}
-    else:
-        link.base, link.start_seq, link.applied_seq = {}, 1, 0 if made_by else 1
-
-
-def is_just_tied(link: LinkRow) -> bool:
-    """Whether nothing is agreed on yet but what a follow-up keeps."""
-    return all(held.seq > _beginning(link) for held in link.base.values())
-
-
-def _beginning(link: LinkRow) -> int:
-    return max(link.start_seq, link.applied_seq)
+    link.state, link.is_behind, link.compare_wanted, link.base = LinkState.LINKED, True, True, {}
+    if made_by != "follow-up":
+        link.start_seq, link.applied_seq = 1, 0 if made_by else 1
 
 
 def agree_anew(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: Sequence[RemoteChange] | None,
                rules: SyncRules) -> dict[str, Agreement]:  # fmt: skip
     """The merge base of a ticket just tied: which entry each field of the system's first state shows. A value that no
     entry gave it is news, or what the system made of the first one."""
-    first, seq = rewind_snapshot(snapshot, changes or ()), _beginning(link)
+    first, seq = rewind_snapshot(snapshot, changes or ()), max(link.start_seq, link.applied_seq)
     later = store.events_after(link, seq)
     then = rewind(store.hub_fields(link), later)
     said = [*snapshot.comments, *(one.comment for one in changes or () if one.comment is not None)]
     marks = {one.correlation for one in said} - {None}
-    base = dict(link.base)
+    base: dict[str, Agreement] = {}
     for rule in rules.fields:
-        if rule.system not in first or rule.key in base:
+        if rule.system not in first:
             continue
         here, there = then.get(rule.hub, ""), first[rule.system]
         told = {one for one in (entry_of(mark) for mark in marks)
@@ -84,6 +72,9 @@ def agree_anew(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: S
         if is_first and base[rule.key].system != there and snapshot.correlation:
             # So we make every ticket; where no entry of its log says more, that is still to be written.
             base[rule.key] = Agreement("", there, seq)
+    if is_follow_up(link, snapshot.correlation):
+        # It was created as the ticket stood then: nothing of what led there is told to it once more.
+        return {key: replace(agreed, seq=store.last_seq(link)) for key, agreed in base.items()}
     return base
 
 

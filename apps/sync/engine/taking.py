@@ -27,7 +27,6 @@ from .restoring import (
     creation_mark,
     deciding_by,
     is_follow_up,
-    is_just_tied,
     is_known,
     is_of_portal,
     is_owed,
@@ -65,8 +64,7 @@ def take_in(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, *, no
             return
         if link.is_behind:
             rules = deciding_by(Tiebreak.LATEST, rules)
-            if is_just_tied(link):
-                link.base = agree_anew(store, link, snapshot, looked.changes, rules)
+            link.base = link.base or agree_anew(store, link, snapshot, looked.changes, rules)
         if looked.changes is not None:
             _take_changes(store, link, looked, rules, now)
             if link.compare_wanted and _is_current(snapshot, looked.changes):

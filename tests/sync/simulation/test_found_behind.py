@@ -54,9 +54,9 @@ def look(store: MemoryStore, link: Any, changes: Any = (), **snapshot: Any):
     """The link's ticket is read; how the link is then."""
     store.update(store.links[link.pk], look_wanted=link.look_wanted + 1)
     held = claim(store, link)
-    work = Look(link.pk, REF, None, held.look_wanted, frozenset(), takes_files=True, largest_file=400)
-    shown = {"fields": {"subject": "#1#"}, "correlation": None, "comments": (), **snapshot}
-    looked = Looked(TicketSnapshot(REF, "5", "incident", created_at=NOW, updated_at=NOW, **shown), changes)
+    shown = {"fields": {"subject": "#1#"}, "correlation": None, "comments": (), "ref": REF, **snapshot}
+    work = Look(link.pk, shown["ref"], None, held.look_wanted, frozenset(), takes_files=True, largest_file=400)
+    looked = Looked(TicketSnapshot(version="5", type="incident", created_at=NOW, updated_at=NOW, **shown), changes)
     settle(store, held, work, looked, rules=held.connection.rules, now=NOW, dice=lambda: 0.5)
     return store.links[link.pk]
 
@@ -167,7 +167,11 @@ def test_what_a_followed_up_ticket_said_does_not_go_into_its_follow_up(store: Me
     found = Recovered(Outcome.APPLIED, Receipt(ExternalRef("8"), "1", "8"))
     settle(store, claim(store, link), work, found, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
 
-    assert store.links[link.pk].base == {STATUS: Agreement("closed", "closed", 2)}
+    store.update(store.links[link.pk], look_done=store.links[link.pk].look_wanted)
+    shown = {"subject": "#1#", "status": "new"}
+    row = look(store, store.links[link.pk], (), ref=ExternalRef("8"), fields=shown, correlation=mark)
+
+    assert row.base[STATUS].seq == 2
 
 
 def test_entries_that_were_written_as_one_are_no_news_under_the_mark_of_the_last(store: MemoryStore) -> None:
