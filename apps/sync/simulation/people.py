@@ -150,13 +150,17 @@ def open_there(world: "World", a: int, b: int, c: int) -> str | None:
 
 
 def import_there(world: "World", a: int, _b: int, c: int) -> str | None:
-    """Somebody imports tickets in bulk, all within a moment (F62): more than one page of asking can hold."""
+    """Somebody imports tickets in bulk, within a moment or some seconds, and no webhook tells of it (F62): more than
+    one page of asking can hold."""
     system, name = _system(world, a), _system(world, a).profile
-    if world.imports or len(world.store.tickets) >= world.most_tickets:
+    if world.imports or world.most_tickets <= IMPORTED // 2:
         return None
     world.imports += 1
+    told, system.told = system.told, lambda _ticket: None
     for _number in range(IMPORTED):
         system.open({name.fields["title"]: _text(world, 0), name.fields["assignee"]: NAMES[c % 4]}, by=PERSON)
+        world.pass_time(c // 16 % 4)
+    system.told = told
     world.coverage.hit(62, "changed_since", name.name)
     return f"{IMPORTED} tickets are imported into {system.name}"
 

@@ -119,8 +119,9 @@ class OneCopy(Invariant):
         tickets = written.system.tickets
         twins = [there for (system, there), first in self.first.items() if system == name and first == origin]
         twins += [origin[1]] if origin[0] == name else []
-        # One that was gone or merged away before it could be read again can be recognized by nobody.
-        twins = [one for one in twins if not (tickets[one].was_away or tickets[one].merged_into)]
+        # One that was gone or merged, or that another was merged into, before it was read again is known to nobody.
+        merged = {one.merged_into for one in tickets.values()}
+        twins = [one for one in twins if not (tickets[one].was_away or tickets[one].merged_into or one in merged)]
         seen = [one for one in twins if one != effect.ticket.id]
         self.first[name, effect.ticket.id] = origin
         if seen:

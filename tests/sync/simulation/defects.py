@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from apps.sync.engine import deciding, deliver, hearing, intake, merge, settle, settling, taking
+from apps.sync.engine import deciding, deliver, hearing, intake, merge, plan, settle, settling, taking
 from apps.sync.engine.deliver import HubEvent
 from apps.sync.engine.plan import AddRemoteComment, Delivery
 from apps.sync.engine.ports import IntentState, LinkState
@@ -320,14 +320,8 @@ def _not_given_back(_sound: Any) -> Any:
     return lambda store, follower, created, now: None
 
 
-def _former_taken_over(sound: Any) -> Any:
-    def follow_merge(store: Any, link: Any, work: Any, failure: Any, now: Any) -> None:
-        taken = store.of_external(link.connection, [failure.into.id]).get(failure.into.id)
-        if taken is not None and taken.state == LinkState.FORMER:
-            store.delete(taken)
-        sound(store, link, work, failure, now)
-
-    return follow_merge
+def _one_mark_for_all_steps(sound: Any) -> Any:
+    return lambda mark, slot, connection_id="": sound(mark, "", connection_id)
 
 
 def _nothing_noted(_sound: Any) -> Any:
@@ -407,7 +401,7 @@ DEFECTS = (
     Defect("an echo is told by its notice alone", deciding, "is_our_echo", _echo_by_its_hint),
     Defect("an echo stands for the news beside it", deciding, "is_our_echo", _echo_among_others),
     Defect("a merge takes a ticket from its creator", settling, "_give_back", _not_given_back),
-    Defect("a merge takes a ticket that was followed up", settling, "_follow_merge", _former_taken_over),
+    Defect("all steps of an entry have one mark", plan, "correlation_of", _one_mark_for_all_steps),
     Defect("a wait that a system asks for is forgotten", MemoryStore, "wait_until", _nothing_noted),
     Defect("nothing opens the breaker", MemoryStore, "note_failure", _nothing_noted),
     Defect("a ticket that is gone is created anew", settling, "_detach", _created_anew),
