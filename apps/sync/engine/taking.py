@@ -95,13 +95,7 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
         link.is_behind = True
     beside = store.link_beside(link, known) if known is not None else None
     if beside is not None and mark:
-        # Our own creation, told by a webhook before its answer was settled: the link that creates it takes over.
-        if beside.state == LinkState.DETACHED and not beside.external_id:
-            # It was gone while we looked for it, and here it is.
-            beside.state = LinkState.CREATING
-        beside.due_at = now
-        store.save(beside, "state", "due_at")
-        store.delete(link)
+        _give_way(store, link, beside, snapshot.version, now)
         return False
     if beside is not None and not beside.external_id:
         # The ticket came back from a copy first, and was to be created where it came from.
@@ -136,6 +130,23 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
         store.add_finding(link, Finding.TAKEN_BACK, f"the ticket {_name(link)}", now=now)
     _take_first_words(store, link, looked, rules, now)
     return True
+
+
+def _give_way(store: Store, link: LinkRow, beside: LinkRow, version: str, now: datetime) -> None:
+    """Our own creation is told by a webhook before its answer is settled: the link that creates it takes over."""
+    if beside.external_id and link.external_id not in {beside.external_id, *(one["id"] for one in beside.former)}:
+        # Created twice: the system's index lagged longer than its connector says (F2). Only a person can tell on which
+        # of the two people work.
+        text = f"{_name(link)} in {link.connection.name} is a second copy; nobody hears what is said there. "
+        store.note(beside, f"{text}Merge it into {_name(beside)}, or close it.", now=now)
+        link.state, link.version = LinkState.FORMER, version
+        return
+    if beside.state == LinkState.DETACHED and not beside.external_id:
+        # It was gone while we looked for it, and here it is.
+        beside.state = LinkState.CREATING
+    beside.due_at = now
+    store.save(beside, "state", "due_at")
+    store.delete(link)
 
 
 def _name(link: LinkRow) -> str:

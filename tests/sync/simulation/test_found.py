@@ -380,3 +380,23 @@ def test_a_write_that_changed_nothing_is_not_waited_for(store: MemoryStore) -> N
         settled(store, rules, look, Looked(shown, (change,)))
 
         assert store.tickets["T1"].fields["title"] == after
+
+
+def test_a_ticket_that_was_created_twice_is_told_of_once(store: MemoryStore) -> None:
+    """The index lagged longer than its connector says, so looking did not find the first one (F2)."""
+    link = linked(store)
+    second, connection = ExternalRef("8", "OPS-8"), link.connection
+    mark = correlation_of(store.tickets["T1"].journal[0].mark, "create", connection.pk)
+    for _ in range(2):
+        accept_changed(store, connection, [Changed(second, "2")], now=NOW)
+        seen = store.of_external(connection, [second.id])[second.id]
+        if seen.look_wanted > seen.look_done:
+            work = Look(seen.pk, second, None, seen.look_wanted, frozenset(), takes_files=True, largest_file=400)
+            (held,) = [one for one in store.claim(connection, now=NOW, most=9) if one.pk == seen.pk]
+            shown = TicketSnapshot(second, "1", "incident", {"subject": "#1#"}, NOW, NOW, correlation=mark)
+            settle(store, held, work, Looked(shown, ()), rules=connection.rules, now=NOW, dice=lambda: 0.5)
+
+    told = [one.text for one in store.tickets["T1"].journal if "a second copy" in one.text]
+    assert len(told) == 1
+    assert "OPS-8" in told[0]
+    assert store.links[link.pk].external_id == CLOSED.id
