@@ -43,8 +43,6 @@ CROWDS = (1, 2, 4, 4, 6)
 """How many tickets people open in a world."""
 DEAF = 0.25
 """The share of systems that send no webhooks: only asking finds what changed there."""
-SLOW_INDEX = 0.0
-"""The share of systems whose index lags longer than their connector says (F2)."""
 
 _FAULTS = wire_faults()
 
@@ -116,8 +114,6 @@ class World:
         lags, longest = random.Random(dice.random()), profile.index_lag
         if not self.is_plain and dice.random() < DEAF:
             self.deaf.add(name)
-        if not self.is_plain and longest and dice.random() < SLOW_INDEX:
-            longest *= 3.0
         system.lag = lambda: 0.0 if self.is_calm else longest * lags.choice((0.0, 0.1, 0.5, 1.0))
         system.told = lambda ticket: self._notify(name, ticket)
         system.took = self.watch.took
