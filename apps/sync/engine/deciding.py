@@ -29,6 +29,9 @@ from .work import Do, Ended, Look, Recover, Work
 
 log = logging.getLogger(__name__)
 SETTLING_MARGIN = 5.0
+LATE = timedelta(seconds=30)
+"""A lane that is decided so much later than it was due may not have waited at all. It waits again, once."""
+WAITED = "waited for once more, since the clock may have moved"
 READ_AHEAD = 50
 CATCHING_UP_DELAY = 90.0
 CREATIONS = ("create", "follow-up")
@@ -95,9 +98,11 @@ def is_our_echo(link: LinkRow) -> bool:
 
 
 def _recover(store: Store, link: LinkRow, intent: IntentRow, now: datetime) -> Recover:
-    if intent.doubted_at is None:
-        # Whoever began it kept its claim until a moment ago, and may have sent its call only then.
-        intent.doubted_at = now
+    is_late = now - link.due_at > LATE and intent.note != WAITED
+    if intent.doubted_at is None or is_late:
+        # Whoever began it kept its claim until a moment ago, and may have sent its call only then. And whoever comes
+        # late may come with a clock that went forward: the system's index has not waited (INV-42, F56).
+        intent.doubted_at, intent.note = now, WAITED if is_late else intent.note
         store.save_intent(intent)
     return Recover(
         link_id=str(link.pk),

@@ -269,4 +269,5 @@ def test_what_an_index_may_not_show_yet_is_waited_for_from_the_end_of_the_call(s
     stage.round(A, minutes=0.5)
     assert Intent.objects.get().state == Intent.State.OPEN
     stage.round(A, minutes=2)
+    stage.round(A, minutes=2)
     assert Intent.objects.get().state == Intent.State.ABSENT

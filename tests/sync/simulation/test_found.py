@@ -400,3 +400,22 @@ def test_a_ticket_that_was_created_twice_is_told_of_once(store: MemoryStore) -> 
     assert len(told) == 1
     assert "OPS-8" in told[0]
     assert store.links[link.pk].external_id == CLOSED.id
+
+
+def test_a_clock_that_goes_forward_does_not_shorten_the_wait_for_an_index(store: MemoryStore) -> None:
+    """The answer to a creation was lost, and the clock jumped by a day before it was looked for (INV-42, F56)."""
+    creator = linked(store, ticket="T2", state=LinkState.CREATING, external_id="", applied_seq=0)
+    store.add_intent(creator, seq=1, slot="create", correlation="siam-9", now=NOW)
+
+    def decided_at(now: datetime) -> Recover:
+        (held,) = store.claim(creator.connection, now=now, most=9)
+        ((_link, work),) = decide_work(store, [held], creator.connection.rules, now=now)
+        store.release(held)
+        assert isinstance(work, Recover)
+        return work
+
+    assert not decided_at(NOW).is_settled_by_now
+    tomorrow = NOW + timedelta(days=1)
+    assert not decided_at(tomorrow).is_settled_by_now
+    store.update(store.links[creator.pk], due_at=tomorrow)
+    assert decided_at(tomorrow + timedelta(seconds=21)).is_settled_by_now
