@@ -144,8 +144,9 @@ def _give_way(store: Store, link: LinkRow, beside: LinkRow, version: str, now: d
     if beside.state == LinkState.DETACHED and not beside.external_id:
         # It was gone while we looked for it, and here it is.
         beside.state = LinkState.CREATING
-    beside.due_at = now
-    store.save(beside, "state", "due_at")
+    # What was merged into it stays known: a page names that again (INV-3).
+    beside.due_at, beside.former = now, [*link.former, *beside.former]
+    store.save(beside, "state", "due_at", "former")
     store.delete(link)
 
 

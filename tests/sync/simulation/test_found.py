@@ -419,3 +419,19 @@ def test_a_clock_that_goes_forward_does_not_shorten_the_wait_for_an_index(store:
     assert not decided_at(tomorrow).is_settled_by_now
     store.update(store.links[creator.pk], due_at=tomorrow)
     assert decided_at(tomorrow + timedelta(seconds=21)).is_settled_by_now
+
+
+def test_what_was_merged_into_our_creation_stays_known_when_its_sighting_gives_way(store: MemoryStore) -> None:
+    """A page names it again, and it is no new ticket (INV-3)."""
+    creator = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0)
+    mark = correlation_of(store.tickets["T1"].journal[0].mark, "create", creator.connection.pk)
+    store.sight(creator.connection, CLOSED, NOW, due_at=NOW)
+    seen = store.of_external(creator.connection, [CLOSED.id])[CLOSED.id]
+    seen.former = [{"id": "4", "key": "", "url": ""}]
+    store.save(seen, "former")
+    work = Look(seen.pk, CLOSED, None, 1, frozenset(), takes_files=True, largest_file=400)
+    (held,) = [one for one in store.claim(creator.connection, now=NOW, most=9) if one.pk == seen.pk]
+    shown = TicketSnapshot(CLOSED, "1", "incident", {"subject": "#1#"}, NOW, NOW, correlation=mark)
+    settle(store, held, work, Looked(shown, ()), rules=creator.connection.rules, now=NOW, dice=lambda: 0.5)
+
+    assert [one["id"] for one in store.links[creator.pk].former] == ["4"]
