@@ -85,8 +85,13 @@ class VendorFault(ConnectorError):
     """The system answered 5xx, or something that is not its own format (a proxy's page, truncated JSON)."""
 
 
+UNSAID = 0.0
+"""For how long to wait when a system refuses a call for now and does not say for how long."""
+
+
 class RateLimited(ConnectorError):
-    """The system asked us to wait. ``retry_after`` in seconds; ``scope`` is *connection*, *ticket* or *endpoint*."""
+    """The system asked us to wait. ``retry_after`` in seconds, or ``UNSAID``; ``scope`` is *connection*, *ticket* or
+    *endpoint*."""
 
     def __init__(self, detail: str = "", *, retry_after: float, scope: str = "connection") -> None:
         super().__init__(detail)

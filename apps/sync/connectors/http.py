@@ -25,7 +25,16 @@ from yarl import URL
 from apps.foundation.outbound import AddressRefused, OutboundGuard
 
 from ..crashpoints import reached
-from .base import AccessRefused, CallsSpent, ConnectorError, RateLimited, SignInFailed, Unreachable, VendorFault
+from .base import (
+    UNSAID,
+    AccessRefused,
+    CallsSpent,
+    ConnectorError,
+    RateLimited,
+    SignInFailed,
+    Unreachable,
+    VendorFault,
+)
 
 USER_AGENT = "siamportal"
 DEADLINE_SECONDS = 60.0
@@ -101,6 +110,9 @@ class Gate(Protocol):
     def learn(self, calls: int, seconds: float) -> None:
         """The system said that it takes at most ``calls`` in ``seconds``."""
 
+    async def may_repeat(self, refused: ConnectorError) -> bool:
+        """Whether a read that was refused so may be made once more; True comes when it is time to."""
+
 
 class OpenGate:
     """Lets every call through at once: for connectors made by hand."""
@@ -113,6 +125,10 @@ class OpenGate:
 
     def learn(self, calls: int, seconds: float) -> None:
         """Nothing is counted here."""
+
+    async def may_repeat(self, refused: ConnectorError) -> bool:
+        """Whoever made the connector by hand wants to see what it meets."""
+        return False
 
 
 async def _keep_nothing(_secrets: Mapping[str, str]) -> None:
@@ -214,19 +230,31 @@ class VendorHttp:
         """One call. Raises a ConnectorError for every status not in ``accept``, and AccessRefused for a signed call to
         an origin that is not the system's own.
 
-        ``data`` that can be read only once (a file) is opened by a callable, so that a renewed sign-in can send it
-        again.
+        A read that the system refuses for the moment is made once more where the gate lets it: the reads before it
+        need not be made again. A write is not: what it was built on may be old by then. ``data`` that can be read only
+        once (a file) is opened by a callable, so that a renewed sign-in can send it again.
         """
-        renewals = self._renewals
-        answer = await self._send(method, path, params, json, data, headers, signed)
-        if answer.status == 401 and signed and self._renew is not None and await self._renew_once(renewals):
+
+        async def send() -> Answer:
+            renewals = self._renewals
             answer = await self._send(method, path, params, json, data, headers, signed)
+            if answer.status == 401 and signed and self._renew is not None and await self._renew_once(renewals):
+                answer = await self._send(method, path, params, json, data, headers, signed)
+            return answer
+
+        answer = await send()
+        is_refused_read = answer.status not in accept and method in READS
+        if is_refused_read and await self._context.gate.may_repeat(self._failure(answer)):
+            answer = await send()
         if answer.status in accept:
             if answer.headers.get("retry-after", "0").strip() != "0":
                 # Azure DevOps asks so with good answers, before it refuses.
                 self._context.gate.close(read_retry_after(answer.headers), "answered, and asked to be left alone")
             return answer
-        raise self._classify(answer) or read_failure(answer)
+        raise self._failure(answer)
+
+    def _failure(self, answer: Answer) -> ConnectorError:
+        return self._classify(answer) or read_failure(answer)
 
     def _is_ours(self, url: str) -> bool:
         return _origin(url) in self._origins
@@ -315,7 +343,7 @@ class VendorHttp:
                 may_renew = failed.status == 401 and signed and self._renew is not None and not renewed
                 renewed = may_renew and await self._renew_once(renewals)
                 if not renewed:
-                    raise self._classify(failed) or read_failure(failed)
+                    raise self._failure(failed)
         except TRANSPORT_FAILURES as problem:
             raise read_transport_failure(problem, "GET") from problem
         raise VendorFault(f"the download was redirected more than {MOST_REDIRECTS} times")
@@ -404,8 +432,8 @@ def read_failure(answer: Answer) -> ConnectorError:
     return ConnectorError(detail)
 
 
-def read_retry_after(headers: Mapping[str, str], default: float = 30.0) -> float:
-    """Seconds to wait, from seconds or an HTTP date; missing or absurd values are clamped to 1 s … 1 h (fault F8)."""
+def read_retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds to wait, from seconds or an HTTP date, clamped to 1 s … 1 h (fault F8); UNSAID where neither is there."""
     raw = headers.get("retry-after", "").strip()
     try:
         seconds = float(raw)
@@ -413,9 +441,9 @@ def read_retry_after(headers: Mapping[str, str], default: float = 30.0) -> float
         try:
             seconds = (parsedate_to_datetime(raw) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError):
-            seconds = default
+            return UNSAID
     if math.isnan(seconds):
-        seconds = default
+        return UNSAID
     return min(max(seconds, 1.0), LONGEST_WAIT)
 
 

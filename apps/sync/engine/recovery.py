@@ -61,6 +61,8 @@ class Consequence:
 
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
+UNTOLD_WAIT = 10.0
+"""For how long one lane waits where its system does not say it; for whole connections their gates know better."""
 SAME_FAULT_LIMIT = 12
 STALE_LIMIT = 3
 OPENS_AFTER = 5
@@ -85,7 +87,8 @@ def decide(failure: Failure, attempts: int, jitter: float) -> Consequence:
     """What follows from a failure of a lane that already failed ``attempts`` times in a row."""
     kind = failure.kind
     if kind is FailureKind.RATE_LIMITED:
-        return Consequence(Action.WAIT, failure.retry_after + jitter)
+        wait = failure.retry_after or UNTOLD_WAIT
+        return Consequence(Action.WAIT, wait + jitter * min(1.0, wait))
     if kind is FailureKind.UNREACHABLE:
         return Consequence(Action.RETRY, backoff(attempts, jitter), counts_against_connection=True)
     if kind is FailureKind.VENDOR_FAULT:

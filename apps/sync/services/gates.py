@@ -7,6 +7,7 @@ connection without a limit costs no statement, one with a limit usually one a ro
 import asyncio
 import logging
 import math
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError
 from django.utils import timezone
 
-from ..connectors.base import CallsSpent, ConnectorError, RateLimited
+from ..connectors.base import CallsSpent, ConnectorError, RateLimited, VendorFault
 from ..engine.allowance import KEPT_SECONDS, Limit, release_at, take
 from ..models import Connection, ConnectionPulse
 from ..store import store
@@ -25,6 +26,12 @@ from ..store.allowances import SAID, buckets_of, limits_of, note_spent, note_tol
 log = logging.getLogger(__name__)
 PATIENCE = 5.0
 """How long a call waits for its turn before its lane gives way; its worker has others to serve."""
+FIRST_HALT, LONGEST_HALT = 0.2, 60.0
+"""For how long a system is left alone that asks for it without saying how long: twice as long each time."""
+CALLS_OF_CALM, MOST_DOUBLINGS = 25, 9
+"""So many calls let through take one doubling back."""
+FIRST_REPEAT = 0.2
+"""After a fault of the system, a read is made once more this much later, or twice this at most."""
 LOOKS_EVERY = 0.1
 SENT_WITHIN = 3.0
 CALLS_A_LANE = 3
@@ -48,6 +55,7 @@ class CallGate:
         self._more_at = 0.0
         self._closed_until = 0.0
         self._closed_for = ""
+        self._unrest = 0
         self._is_known = True
         self._waiting = 0
         self._was_refused = False
@@ -63,6 +71,7 @@ class CallGate:
                 now = time.monotonic()
                 wait, turn = self._look(now)
                 if turn is not None:
+                    self._unrest = max(0, self._unrest - 1)
                     return turn
                 if now + wait > gives_up:
                     raise self._refusal(wait)
@@ -101,7 +110,27 @@ class CallGate:
     def heard(self, problem: ConnectorError) -> None:
         """Stop the calls that have not gone out yet when the system asks to be left alone."""
         if isinstance(problem, RateLimited) and problem.scope == "connection":
+            problem.retry_after = problem.retry_after or self._halt()
             self.close(problem.retry_after, problem.detail)
+
+    def _halt(self) -> float:
+        """For how long to leave a system alone that does not say it. Who is refused along with others waits along."""
+        left = self._closed_until - time.monotonic()
+        if left > 0:
+            return left
+        doublings = math.ceil(self._unrest / CALLS_OF_CALM)
+        self._unrest = min(self._unrest + CALLS_OF_CALM, MOST_DOUBLINGS * CALLS_OF_CALM)
+        return min(LONGEST_HALT, FIRST_HALT * 2.0**doublings)
+
+    async def may_repeat(self, refused: ConnectorError) -> bool:
+        self.heard(refused)
+        if isinstance(refused, RateLimited):
+            # The wait itself is where every call waits for its turn.
+            return refused.scope == "connection" and refused.retry_after < self._patience
+        if not isinstance(refused, VendorFault) or not self._patience:
+            return False
+        await asyncio.sleep(FIRST_REPEAT * (1 + random.random()))
+        return True
 
     def forget(self) -> None:
         """The system is asked anew what it allows."""
@@ -120,7 +149,9 @@ class CallGate:
     # --- Asked by the thread that waits for the calls -----------------------------------------------------------------
 
     def stock(self, connection: Connection, *, want: int, leave: int = 0, now: datetime | None = None) -> None:
-        """See to it that ``want`` calls are in hand, or as many as there are."""
+        """See to it that ``want`` calls are in hand, or as many as there are, and none is made while the system wants
+        to be left alone."""
+        self.wait_for(connection.pulse.limited_until)
         self._limits, in_hand = limits_of(connection), self.in_hand
         if not self._limits or in_hand >= want:
             return
@@ -156,11 +187,15 @@ class CallGate:
 
     def heed(self, connection: Connection) -> None:
         """Stay closed for as long as the system asked any worker to wait."""
-        until = ConnectionPulse.objects.filter(connection=connection).values_list("limited_until", flat=True).get()
-        if until is not None and until > timezone.now():
+        pulse = ConnectionPulse.objects.filter(connection=connection)
+        self.wait_for(pulse.values_list("limited_until", flat=True).get())
+
+    def wait_for(self, until: datetime | None) -> None:
+        """Let no call through before ``until``."""
+        left = (until - timezone.now()).total_seconds() if until is not None else 0.0
+        if left > 0:
             with self._lock:
-                left = time.monotonic() + (until - timezone.now()).total_seconds()
-                self._closed_until = max(self._closed_until, left)
+                self._closed_until = max(self._closed_until, time.monotonic() + left)
                 self._closed_for = self._closed_for or "The system asked us to wait."
 
     def _tell(self, connection: Connection) -> None:

@@ -1,10 +1,13 @@
 """Whether a connection may be called at all."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
 from ..models import Connection
+
+SAT_OUT = timedelta(seconds=1)
+"""A wait that the system asked for and that is no longer than this is sat out at the gate, and costs no round."""
 
 
 def waits_now(now: datetime) -> Q:
@@ -13,9 +16,9 @@ def waits_now(now: datetime) -> Q:
 
 
 def is_callable_now(connection: Connection, *, now: datetime) -> bool:
-    """Whether a worker may call the system at this moment: active, not resting, not asked to wait."""
+    """Whether a worker may call the system at this moment: active, not resting, not asked to wait for long."""
     if connection.state != Connection.State.ACTIVE:
         return False
     pulse = connection.pulse
-    limits = (pulse.resting_until, pulse.limited_until)
-    return all(until is None or until <= now for until in limits)
+    is_resting = pulse.resting_until is not None and pulse.resting_until > now
+    return not is_resting and (pulse.limited_until is None or pulse.limited_until <= now + SAT_OUT)

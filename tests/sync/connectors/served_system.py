@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from apps.foundation.outbound import OutboundGuard
-from apps.sync.connectors.http import Context, ExchangeRecord, VendorHttp
+from apps.sync.connectors.http import Context, ExchangeRecord, OpenGate, VendorHttp
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,7 +33,8 @@ class System:
 
         guard = options.pop("guard", OutboundGuard([f"127.0.0.1:{self.port}"]))
         base_url = options.pop("base_url", f"http://127.0.0.1:{self.port}/base/")
-        context = Context(base_url, {}, {}, guard, record=self.records.append, now=lambda: NOW)
+        gate = options.pop("gate", OpenGate())
+        context = Context(base_url, {}, {}, guard, record=self.records.append, now=lambda: NOW, gate=gate)
         return VendorHttp(context, authorize=options.pop("authorize", authorize), **options)
 
     async def renew(self) -> bool:

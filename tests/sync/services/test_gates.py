@@ -1,6 +1,7 @@
 """Gates: every call of a connection goes through one, whichever worker makes it (INV-33)."""
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.sync import services as sync
-from apps.sync.connectors.base import CallsSpent, RateLimited
+from apps.sync.connectors.base import UNSAID, CallsSpent, RateLimited, Rejected, VendorFault
 from apps.sync.connectors.catalog import CONNECTORS
 from apps.sync.connectors.http import Gate
 from apps.sync.engine.allowance import Limit
@@ -179,6 +180,59 @@ def test_a_short_wait_is_sat_out(stage: Stage, admitted: list[str]) -> None:
     gate = CallGate()
     gate.close(0.3, "please")
     asyncio.run(asyncio.wait_for(gate.admit(), timeout=5))
+
+
+def refusal(seconds: float = UNSAID) -> RateLimited:
+    return RateLimited("please", retry_after=seconds)
+
+
+def test_a_system_that_does_not_say_for_how_long_is_left_alone_longer_each_time(monkeypatch: Any) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(gates.time, "monotonic", lambda: clock[0])
+    gate, waits = CallGate(), list[float]()
+    for _ in range(12):
+        gate.heard(first := refusal())
+        gate.heard(beside := refusal())
+        # Who was refused in the same moment makes it no worse.
+        assert beside.retry_after == pytest.approx(first.retry_after)
+        waits.append(first.retry_after)
+        clock[0] += first.retry_after
+    assert waits[:4] == pytest.approx([gates.FIRST_HALT * 2**doubled for doubled in range(4)])
+    assert waits[-1] == gates.LONGEST_HALT
+    for _ in range(12 * gates.CALLS_OF_CALM):
+        asyncio.run(gate.admit())
+    gate.heard(calm := refusal())
+    assert calm.retry_after == gates.FIRST_HALT
+
+
+def test_a_read_is_repeated_after_the_wait_that_the_system_asked_for_if_that_is_short() -> None:
+    gate = CallGate()
+
+    async def repeated(seconds: float) -> float:
+        assert await gate.may_repeat(refusal(seconds))
+        before = time.monotonic()
+        await gate.admit()
+        return time.monotonic() - before
+
+    assert asyncio.run(repeated(1.0)) >= 1.0
+    assert not asyncio.run(gate.may_repeat(refusal(60.0)))
+    assert not asyncio.run(gate.may_repeat(Rejected("no such field")))
+
+
+def test_nobody_who_waits_for_a_person_repeats_anything() -> None:
+    gate = CallGate(patience=0.0)
+    assert not asyncio.run(gate.may_repeat(VendorFault("answered 503")))
+    assert not asyncio.run(gate.may_repeat(refusal()))
+
+
+def test_no_round_is_given_up_for_a_moment(stage: Stage, admitted: list[str]) -> None:
+    many(stage, 1)
+    asked = timezone.now()
+    until = max(stage.now, asked) + timedelta(seconds=0.5)
+    ConnectionPulse.objects.filter(connection=stage.connections[A]).update(limited_until=until)
+    sync.run_round(stage.connection(A), now=until - timedelta(seconds=0.5))
+    assert "create" in admitted
+    assert timezone.now() >= asked + timedelta(seconds=0.5)
 
 
 def test_what_a_system_says_of_its_limit_is_kept_and_the_lower_one_counts(stage: Stage, admitted: list[str]) -> None:
