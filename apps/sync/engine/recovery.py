@@ -59,11 +59,11 @@ class Consequence:
     counts_against_connection: bool = False
 
 
-FIRST_DELAY = 1.0
+FIRST_DELAY = 0.25
 LONGEST_DELAY = 300.0
 UNTOLD_WAIT = 10.0
 """For how long one lane waits where its system does not say it; for whole connections their gates know better."""
-SAME_FAULT_LIMIT = 12
+SAME_FAULT_LIMIT = 14
 STALE_LIMIT = 3
 OPENS_AFTER = 5
 PROBE_FIRST = 5.0
