@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 GENERATORS = 4
 PAUSE_AT_A_LIGHT_LOAD = 0.2
+TICKETS_TO_WARM_UP = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +68,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _measure(ground: "Ground", options: argparse.Namespace) -> dict[str, Any]:
     tickets, at_the_end = options.tickets, dict[str, int]()
+    _warm_up(ground)
     rounds = []
     for number in range(options.rounds):
         laps, ids = _round(ground, tickets, options.concurrency, f"round {number}")
@@ -95,6 +97,17 @@ def _measure(ground: "Ground", options: argparse.Namespace) -> dict[str, Any]:
         ground.rest()
         result["added_delay_ms"] = _delays(ground.delays(ids, PAUSE_AT_A_LIGHT_LOAD))
     return {**result, "at_the_end": at_the_end, "peak_memory_mib": ground.peak_memory()}
+
+
+def _warm_up(ground: "Ground") -> None:
+    """Let every process start, and open its connectors: the loop's are open, too, when its time begins."""
+    ground.go_on()
+    ids = _at_once(lambda at: ground.file(f"warm-up {at}"), range(TICKETS_TO_WARM_UP))
+    ground.wait(lambda: ground.arrived(ids), len(ids))
+    _at_once(lambda key: ground.edit(key, f"warm-up edited {key[-6:]}"), ids)
+    ground.wait(lambda: ground.updated(ids), len(ids))
+    ground.rest()
+    ground.pause()
 
 
 def _round(
