@@ -468,6 +468,11 @@ class TestRedaction:
             "grant_type=refresh&client_secret=s3cret&x=1",
             "https://x.example/file?sig=s3cret&x=1",
             "https://x.example/file?X-Amz-Signature=s3cret",
+            '{"ApiKey": "s3cret"}',
+            '{"authorization": "s3cret"}',
+            "client_assertion=s3cret",
+            "https://x.example/back?code=s3cret",
+            "JWT=s3cret",
         ],
     )
     def test_takes_secrets_out(self, text: str) -> None:
