@@ -35,6 +35,10 @@ WAITED = "waited for once more, since the clock may have moved"
 READ_AHEAD = 50
 CATCHING_UP_DELAY = 90.0
 CREATIONS = ("create", "follow-up")
+CREATION_SECONDS = 3.0
+"""How long a ticket that a system tells of may turn out to be our own creation, whose answer is not settled yet."""
+LONGEST_CREATION = 15.0
+"""So long it may where the answer is late; then it is read, whatever it is."""
 
 
 def decide_work(
@@ -78,6 +82,10 @@ def _next_work(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> 
     if intent is not None:
         return _recover(store, link, intent, now)
     if link.look_wanted > link.look_done and link.external_id and link.intake_hold is None:
+        if _may_be_ours(store, link, now):
+            link.due_at = now + timedelta(seconds=CREATION_SECONDS)
+            store.save(link, "due_at")
+            return None
         if not is_our_echo(link):
             return _look(store, link, rules)
         link.look_done = link.look_wanted
@@ -88,6 +96,15 @@ def _next_work(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> 
         # What the system got before the database was put back is not known until its ticket was read (INV-40).
         return None
     return _deliver(store, link, rules, now)
+
+
+def _may_be_ours(store: Store, link: LinkRow, now: datetime) -> bool:
+    """Whether a ticket that nobody has read yet may be one that we were creating when it was told of. The link that
+    creates it will know; reading it would only find our own mark."""
+    is_new = link.state == LinkState.SIGHTED and link.looked_at is None and not link.is_behind
+    if not is_new or now - link.created_at >= timedelta(seconds=LONGEST_CREATION):
+        return False
+    return store.is_creating(link.connection, link.created_at)
 
 
 def is_our_echo(link: LinkRow) -> bool:

@@ -4,11 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ..crashpoints import reached
+from .deciding import CREATION_SECONDS
 from .ports import ConnectionRow, LinkRow, LinkState, Store
 from .snapshot import Changed, ChangedPage, ExternalRef, NoticeHint
-
-CREATION_SECONDS = 3.0
-"""How long a ticket that a system tells of may turn out to be our own creation, whose answer is not settled yet."""
 
 
 def accept_changed(store: Store, connection: ConnectionRow, changed: Iterable[Changed], *, now: datetime) -> int:
@@ -71,7 +69,7 @@ def _mark(
 def _sight(store: Store, connection: ConnectionRow, ref: ExternalRef, now: datetime) -> bool:
     """Make a link for a ticket that is not known. It may be one that we are just creating: then the answer to that is
     waited for, or the ticket would be read only to find our own mark on it."""
-    rest = CREATION_SECONDS if store.is_creating(connection) else 0.0
+    rest = CREATION_SECONDS if store.is_creating(connection, now) else 0.0
     return store.sight(connection, ref, now, due_at=now + timedelta(seconds=rest))
 
 

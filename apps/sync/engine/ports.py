@@ -129,6 +129,7 @@ class LinkRow(Protocol):
     """The count of hints at which a notice named ``hint_version``, and nothing else was to be looked at."""
     hint_version: str
     change_cursor: str
+    created_at: datetime
     looked_at: datetime | None
     compare_wanted: bool
     repair: Any
@@ -205,8 +206,8 @@ class Lanes(Protocol):
         """Make the link by which a ticket of the hub gets into the system; None if it has one already. Its lane starts
         at the journal's present end."""
 
-    def is_creating(self, connection: ConnectionRow) -> bool:
-        """Whether the outcome of a creation in the system is not settled."""
+    def is_creating(self, connection: ConnectionRow, since: datetime) -> bool:
+        """Whether the outcome of a creation in the system that was begun by then is not settled."""
 
     def sight(self, connection: ConnectionRow, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
         """Make a link for a ticket of the system that is not known yet. Two who sight it at once make one (F61)."""

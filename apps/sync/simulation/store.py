@@ -171,9 +171,9 @@ class MemoryStore(MemoryBrakes):
         if link.external_id:
             self.put(self.external, (link.connection.pk, link.external_id), link.pk)
 
-    def is_creating(self, connection: SimulatedConnection) -> bool:
+    def is_creating(self, connection: SimulatedConnection, since: datetime) -> bool:
         open_ = (self.intents[self.open[pk]] for pk in self.links_of[connection.pk] if pk in self.open)
-        return any(intent.slot in CREATIONS for intent in open_)
+        return any(intent.slot in CREATIONS and intent.created_at <= since for intent in open_)
 
     def sight(self, connection: SimulatedConnection, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
         if (connection.pk, ref.id) in self.external:

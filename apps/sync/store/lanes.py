@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from apps.ecosystem.selectors import integrator_of
 from apps.foundation.outages import OUTAGES
@@ -18,7 +18,7 @@ from ..engine.merge import MergeBase
 from ..engine.plan import Conflict as FoundConflict
 from ..engine.ports import Finding, IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields
-from ..models import Conflict, Connection, Divergence, Intent, Pairing, Restoration, TicketLink
+from ..models import Conflict, Connection, Divergence, Intent, LaneAct, LaneCharge, Pairing, Restoration, TicketLink
 from .ahead import files_ahead, intents_ahead, known_of, unseen
 
 _COLUMNS = {"base": "merge_base"}
@@ -46,7 +46,9 @@ class LaneRows:
 
     def delete(self, link: TicketLink) -> None:
         # Not through the object, whose key the caller still needs.
-        TicketLink.objects.filter(pk=link.pk).delete()
+        row = TicketLink.objects.filter(pk=link.pk)
+        if not _delete_untouched(row):
+            row.delete()
 
     def of_external(self, connection: Connection, ids: Collection[str]) -> Mapping[str, TicketLink]:
         found = TicketLink.objects.filter(connection=connection, external_id__in=ids)
@@ -68,8 +70,8 @@ class LaneRows:
         except IntegrityError:
             return None
 
-    def is_creating(self, connection: Connection) -> bool:
-        creations = Intent.objects.filter(state=Intent.State.OPEN, slot__in=CREATIONS)
+    def is_creating(self, connection: Connection, since: datetime) -> bool:
+        creations = Intent.objects.filter(state=Intent.State.OPEN, slot__in=CREATIONS, created_at__lte=since)
         return creations.filter(link__connection=connection).exists()
 
     def sight(self, connection: Connection, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
@@ -229,3 +231,14 @@ class LaneRows:
         integrator = integrator_of(owner.customer or owner)
         system = CONNECTORS[link.connection.connector].title
         return Parties(owner.name, integrator.name if integrator else owner.name, system)
+
+
+def _delete_untouched(row: QuerySet[TicketLink]) -> bool:
+    """Remove a link that nothing can hang on yet, without asking seven tables for what does; whether it was one.
+
+    Most sightings are such: they turn out to be our own creations, told by a webhook, before anybody looks at them.
+    """
+    acts = LaneAct.objects.filter(link=OuterRef("pk"))
+    charges = LaneCharge.objects.filter(link=OuterRef("pk"))
+    untouched = row.filter(ticket=None, looked_at=None, attempts=0, claimed_by="")
+    return bool(untouched.exclude(Exists(acts) | Exists(charges))._raw_delete(row.db))

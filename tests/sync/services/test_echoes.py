@@ -1,10 +1,16 @@
 """A notice that tells of our own write costs no look; anything beyond it does."""
 
+from datetime import timedelta
+from typing import Any
+
 from django.db.models import F
 
 from apps.sync import services as sync
+from apps.sync.engine.deciding import LONGEST_CREATION
 from apps.sync.engine.snapshot import ExternalRef, NoticeHint
-from apps.sync.models import Intent, TicketLink
+from apps.sync.models import Intent, LaneAct, TicketLink
+from apps.sync.services.lanes import note_acts
+from apps.sync.store import store
 from apps.tickets.models import Ticket
 
 from .stage import Stage
@@ -104,3 +110,45 @@ def test_what_may_be_our_own_creation_waits_for_its_answer(stage: Stage) -> None
     hint = NoticeHint("of-another-one", (ExternalRef("78"),), "created")
     sync.accept_notice(stage.connection(A), hint, now=stage.now)
     assert TicketLink.objects.get(external_id="78").due_at == stage.now
+
+
+def test_it_waits_on_while_that_answer_is_late_but_not_for_ever(stage: Stage) -> None:
+    stage.connect(A)
+    (link,) = sync.link_ticket(stage.open(A), now=stage.now)
+    Intent.objects.create(link_id=link.pk, seq=1, slot="create", correlation="siam-under-way", created_at=stage.now)
+    sync.accept_notice(stage.connection(A), NoticeHint("told", (ExternalRef("77"),), "created"), now=stage.now)
+    sighted = TicketLink.objects.get(external_id="77")
+    # Somebody else is at the creation.
+    TicketLink.objects.filter(pk=link.pk).update(claimed_by="another", claimed_until=stage.now + timedelta(days=1))
+    stage.now = sighted.due_at
+    assert stage.round(A, minutes=0).worked
+    sighted.refresh_from_db()
+    assert (sighted.state, sighted.attempts, sighted.claimed_by) == (TicketLink.State.SIGHTED, 0, "")
+    assert sighted.due_at > stage.now
+    stage.now = sighted.created_at + timedelta(seconds=LONGEST_CREATION)
+    stage.round(A, minutes=0)
+    sighted.refresh_from_db()
+    # The system has no such ticket.
+    assert sighted.state == TicketLink.State.DETACHED
+
+
+def untouched(stage: Stage, external_id: str) -> TicketLink:
+    store.sight(stage.connection(A), ExternalRef(external_id), stage.now, due_at=stage.now)
+    return TicketLink.objects.get(external_id=external_id)
+
+
+def test_a_sighting_that_was_ours_goes_with_one_statement(stage: Stage, django_assert_num_queries: Any) -> None:
+    stage.connect(A)
+    row = untouched(stage, "77")
+    with django_assert_num_queries(1):
+        store.delete(row)
+    assert not TicketLink.objects.filter(external_id="77").exists()
+
+
+def test_and_with_all_that_hangs_on_it_where_somebody_acted(stage: Stage) -> None:
+    stage.connect(A)
+    row = untouched(stage, "77")
+    note_acts([row.pk], LaneAct.Verb.RETRIED, stage.actor(A), stage.now, "")
+    store.delete(row)
+    assert not TicketLink.objects.filter(external_id="77").exists()
+    assert not LaneAct.objects.exists()
