@@ -1,5 +1,6 @@
 """The way from one state to another, and the translation of work items."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.sync.connectors import richtext
-from apps.sync.connectors.azure_devops.process import FieldDefinition, WorkItemType
+from apps.sync.connectors.azure_devops.process import FieldDefinition, Process, WorkItemType
 from apps.sync.connectors.azure_devops.translate import (
     Reader,
     read_file_id,
@@ -185,3 +186,29 @@ def test_a_file_is_known_by_the_id_in_its_address() -> None:
 )
 def test_other_relations_are_no_files(relation: dict[str, Any]) -> None:
     assert read_file_id(relation) is None
+
+
+class SlowClient:
+    """Answers what it is asked for, after a moment."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def project_path(self, project: str) -> str:
+        return f"/{project}"
+
+    async def get_or_none(self, path: str) -> dict[str, Any]:
+        self.asked.append(path)
+        await asyncio.sleep(0.01)
+        return {"name": "Bug"}
+
+
+def test_a_definition_that_many_need_at_once_is_asked_for_once() -> None:
+    client = SlowClient()
+
+    async def need() -> None:
+        process = Process(client)
+        await asyncio.gather(*(process.type("Bug", "Shop") for _ in range(16)))
+
+    asyncio.run(need())
+    assert client.asked == ["/Shop/_apis/wit/workitemtypes/Bug"]

@@ -1,5 +1,6 @@
 """The project's process: its work item types, their fields and states, and the way from one state to another."""
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -107,28 +108,32 @@ class WorkItemType:
 
 
 class Process:
-    """Definitions, read when first needed and kept for the connector's short life."""
+    """Definitions, read when first needed, by one for all who need them, and kept for the connector's life."""
 
     def __init__(self, client: AzureClient) -> None:
         self._client = client
+        self._asking = asyncio.Lock()
         self._fields: dict[str, FieldDefinition] | None = None
         self._types: dict[tuple[str, str], WorkItemType] = {}
 
     async def fields(self) -> Mapping[str, FieldDefinition]:
-        if self._fields is None:
-            found = await self._client.get("/_apis/wit/fields")
-            self._fields = {row["referenceName"]: _read_field(row) for row in found.get("value") or []}
+        async with self._asking:
+            if self._fields is None:
+                found = await self._client.get("/_apis/wit/fields")
+                self._fields = {row["referenceName"]: _read_field(row) for row in found.get("value") or []}
         return self._fields
 
     async def type(self, name: str, project: str) -> WorkItemType:
         """The type as ``project`` defines it (empty: our own). Raises Rejected when it has no such type."""
         place = self._client.project_path(project)
-        if (place, name) not in self._types:
-            path = f"{place}/_apis/wit/workitemtypes/{quote(name)}"
-            found = await self._client.get_or_none(path)
-            if found is None:
-                raise Rejected(f"the project has no work item type {name!r}", field="System.WorkItemType", value=name)
-            self._types[place, name] = _read_type(found)
+        async with self._asking:
+            if (place, name) not in self._types:
+                path = f"{place}/_apis/wit/workitemtypes/{quote(name)}"
+                found = await self._client.get_or_none(path)
+                if found is None:
+                    reason = f"the project has no work item type {name!r}"
+                    raise Rejected(reason, field="System.WorkItemType", value=name)
+                self._types[place, name] = _read_type(found)
         return self._types[place, name]
 
     async def type_names(self) -> tuple[str, ...]:
