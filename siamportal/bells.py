@@ -9,8 +9,6 @@ from typing import Any
 
 from celery import Celery
 
-from apps.sync.wakeups import SENT_AT
-
 PAUSE_SECONDS = 0.05
 """A wake-up goes out at once. Those that come within this time after it go out together when it is over."""
 WAKES = "wake."
@@ -63,15 +61,10 @@ class Portal(Celery):
         os.register_at_fork(after_in_child=self._bells.clear)
 
     def send_task(self, name: str, args: Sequence[Any] | None = None, *rest: Any, **options: Any) -> Any:
-        send = self._send_stamped
         if not name.startswith(WAKES) or not args:
-            return send(name, args, *rest, **options)
+            return super().send_task(name, args, *rest, **options)
+        send = super().send_task
         bell = self._bells.setdefault(name, Bell(lambda keys: send(name, keys, *rest, **options)))
         for key in args:
             bell.ring(key)
         return None
-
-    def _send_stamped(self, name: str, args: Sequence[Any] | None, *rest: Any, **options: Any) -> Any:
-        """Send with the time, so that whoever looked meanwhile need not look again."""
-        options["headers"] = {**(options.get("headers") or {}), SENT_AT: time.time()}
-        return super().send_task(name, args, *rest, **options)

@@ -10,7 +10,6 @@ from apps.tickets import storage
 from . import services
 from .services import alerting, braking, exchanges, health, operating, sending
 from .services.turns import Turns
-from .wakeups import sent_at
 
 SECONDS_A_TASK = 2.0
 """A connection with much to do stands in line again after this, so that polls and other connections get their turn."""
@@ -29,22 +28,17 @@ def look_at_connections(*connection_ids: str) -> None:
     for connection_id in connection_ids[1:]:
         work_connection.delay(connection_id)
     for connection_id in connection_ids[:1]:
-        _work(connection_id, sent_at())
+        work_connection(connection_id)
 
 
 @shared_task(name="sync.work_connection")
 def work_connection(connection_id: str) -> None:
     """Round after round of one connection, until nothing is due or others have waited long enough (INV-9)."""
-    _work(connection_id, sent_at())
-
-
-def _work(connection_id: str, asked_at: float) -> None:
-    if _turns.has_looked_since(connection_id, asked_at) or not _turns.take(connection_id):
+    if not _turns.take(connection_id):
         return
     end = time.monotonic() + SECONDS_A_TASK
     try:
         while time.monotonic() < end:
-            _turns.look(connection_id, time.time())
             connection = services.active_connection(connection_id)
             if connection is None:
                 return

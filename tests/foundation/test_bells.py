@@ -2,10 +2,7 @@
 
 import time
 
-from celery._state import pop_current_task, push_current_task
-
-from apps.sync.wakeups import SENT_AT, sent_at
-from siamportal.bells import PAUSE_SECONDS, Bell, Portal
+from siamportal.bells import PAUSE_SECONDS, Bell
 
 
 def test_the_first_goes_out_at_once_and_all_that_follow_soon_go_together() -> None:
@@ -41,28 +38,3 @@ def test_a_broker_that_is_gone_keeps_no_later_wake_up_back() -> None:
     time.sleep(PAUSE_SECONDS * 3)
     bell.ring("c")
     assert calls == [["a"], ["b"], ["c"]]
-
-
-def test_whoever_is_woken_knows_since_when_it_was_called() -> None:
-    told: list[float] = []
-    portal = Portal("a test", broker="memory://", set_as_current=False)
-
-    @portal.task(name="told")
-    def look() -> None:
-        told.append(sent_at())
-
-    before = time.time()
-    look.apply_async()
-    with portal.connection_for_read() as connection:
-        message = connection.SimpleQueue("celery").get(timeout=5)
-    asked = message.headers[SENT_AT]
-    assert before <= asked <= time.time()
-    time.sleep(0.05)
-    look.push_request(**message.headers)
-    push_current_task(look)
-    try:
-        look.run()
-    finally:
-        pop_current_task()
-        look.pop_request()
-    assert told == [asked]

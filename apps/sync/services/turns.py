@@ -14,7 +14,6 @@ class Turns:
         self._lock = threading.Lock()
         self._at_work: Counter[str] = Counter()
         self._called: set[str] = set()
-        self._looked_at: dict[str, float] = {}
 
     def take(self, connection_id: str) -> bool:
         """Whether the caller may work; if not, those who do are told to look once more before they leave."""
@@ -31,17 +30,6 @@ class Turns:
             called = connection_id in self._called
             self._called.discard(connection_id)
             return called
-
-    def look(self, connection_id: str, now: float) -> None:
-        """Somebody begins to look what is due."""
-        with self._lock:
-            self._looked_at[connection_id] = now
-
-    def has_looked_since(self, connection_id: str, asked_at: float) -> bool:
-        """Whether a look that began after ``asked_at`` found what was asked for: it was committed before. Where the
-        clocks of several machines differ, a sweep finds what was missed."""
-        with self._lock:
-            return self._looked_at.get(connection_id, 0.0) > asked_at
 
     def leave(self, connection_id: str) -> None:
         """Give the turn back."""

@@ -119,15 +119,6 @@ def test_who_is_turned_away_leaves_a_call_that_is_heard_once() -> None:
     assert not turns.is_called_again("one")
 
 
-def test_whoever_asks_before_a_look_began_is_answered_by_it() -> None:
-    turns = Turns()
-    assert not turns.has_looked_since("one", 5.0)
-    turns.look("one", 6.0)
-    assert turns.has_looked_since("one", 5.0)
-    assert not turns.has_looked_since("one", 6.5)
-    assert not turns.has_looked_since("another", 5.0)
-
-
 def test_a_turn_that_is_given_back_can_be_taken() -> None:
     turns = Turns()
     for _ in range(THREADS_A_CONNECTION):
