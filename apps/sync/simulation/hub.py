@@ -26,8 +26,6 @@ class MemoryHub(Memory):
         self.said: dict[str, Said] = {}
         self.paired: dict[str, dict[str, str]] = {}
         """Link → id of the hub's comment or file → its id in the system."""
-        self.watch: Any = None
-        """Who is told of every journal entry."""
 
     # --- Reading ------------------------------------------------------------------------------------------------------
 
@@ -96,11 +94,12 @@ class MemoryHub(Memory):
     def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, mark: str = "") -> None:
         kept = {field: self.as_kept(field, value) for field, value in values.items()}
         source = (link.connection.pk, ref)
-        pk, owner = self.next_ticket_id(), link.connection.owner
+        pk, owner = self.ticket_id(mark or self._mark(*source)), link.connection.owner
         ticket = self.add_ticket(pk, owner, kept, at, source, mark, is_restored=link.is_behind)
         link.ticket_id = ticket.pk  # type: ignore[misc]
 
-    def next_ticket_id(self) -> str:
+    def ticket_id(self, mark: str) -> str:
+        """The id of the ticket whose journal begins with that mark: taken in again, it is the same one."""
         raise NotImplementedError
 
     def receive(
@@ -133,11 +132,16 @@ class MemoryHub(Memory):
 
     # --- Writing, by anybody ------------------------------------------------------------------------------------------
 
+    def open_here(self, owner: str, values: Mapping[str, Any], *, at: datetime) -> SimulatedTicket:
+        """Somebody of an organization opens a ticket in the portal."""
+        mark = self._mark(PORTAL, "")
+        return self.add_ticket(self.ticket_id(mark), owner, values, at, mark=mark)
+
     def add_ticket(
         self, pk: str, owner: str, values: Mapping[str, Any], at: datetime, source: tuple[str, str] = (PORTAL, ""),
         mark: str = "", *, is_restored: bool = False,
     ) -> SimulatedTicket:  # fmt: skip
-        fields = {"title": "", "status": "new", "priority": "medium", "assignee": "", "custom.site": "", **values}
+        fields = {"title": "", "status": "new", "priority": "medium", "assignee": "", **values}
         ticket = SimulatedTicket(pk, owner, fields, is_restored=is_restored)
         self.put(self.tickets, pk, ticket)
         opened = {name: (None, value) for name, value in fields.items() if value != ""}
@@ -167,6 +171,8 @@ class MemoryHub(Memory):
         ticket = self.tickets[ticket_id]
         if ref and self._is_known(ticket, origin, ref, mark):
             return None
+        if said.size is None:
+            said.body = said.body.replace("\r\n", "\n")
         said.id = f"{ticket_id}.{ticket.last_seq + 1}"
         self.put(self.said, said.id, said)
         self._append(ticket, at, "said", said=said, source=(origin, ref), mark=mark)
@@ -200,5 +206,3 @@ class MemoryHub(Memory):
         self.put(ticket.marks, entry.mark, seq)
         if source[1]:
             self.put(ticket.refs, source, seq)
-        if self.watch is not None:
-            self.watch(ticket, entry)

@@ -45,6 +45,8 @@ class SimulatedConnection(Row):
     parties: Parties
     state: str = "active"
     pulse: Pulse = field(default_factory=Pulse)
+    id: Any = ""
+    """What correlations know it by."""
     handful: int | None = None
     """Grave acts that pass unasked; None: no brake."""
 
@@ -90,6 +92,17 @@ class SimulatedLink(Row):
     def ticket(self) -> str | None:
         """The hub's ticket, which here is known by its id alone."""
         return self.ticket_id
+
+
+FIELDS = ("title", "status", "priority", "assignee", "custom.site", "kind")
+"""What simulated tickets have, in the hub's words."""
+
+SAVED = (
+    "ticket_id", "state", "due_at", "external_id", "key", "url", "former", "version", "is_closed", "start_seq",
+    "applied_seq", "base", "look_wanted", "look_done", "hint_count", "hint_version", "change_cursor", "looked_at",
+    "compare_wanted", "repair", "delivery_hold", "intake_hold", "attempts", "last_failure", "is_behind", "looked_for",
+)  # fmt: skip
+"""Columns that a worker's copy of a link writes back: claims are given and taken by verbs of their own."""
 
 
 @dataclass(eq=False)
