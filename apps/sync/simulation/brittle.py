@@ -99,11 +99,7 @@ class Brittle(MemoryStore if TYPE_CHECKING else object):  # type: ignore[misc]
             if self.watch is not None:
                 self.watch.renewal_failed()
             return False
-        self._is_inside = True
-        try:
-            return super().renew(token)
-        finally:
-            self._is_inside = False
+        return bool(self._carried_out(super().renew, token))
 
     def carry_out(self, verb: str, act: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """One verb: it breaks before it has begun, or is carried out whole."""
@@ -113,11 +109,7 @@ class Brittle(MemoryStore if TYPE_CHECKING else object):  # type: ignore[misc]
         before = self._end_of(given[0]) if verb in JOURNAL and verb != "open_here" else 0
         if verb in SAVES:
             self._tell_saved(given[0], given[1:] or SAVED)
-        self._is_inside = True
-        try:
-            made = act(*given, **named)
-        finally:
-            self._is_inside = False
+        made = self._carried_out(act, *given, **named)
         if self.watch is not None:
             self.watch.asked(verb, given, named, made)
             if verb in JOURNAL:
@@ -125,6 +117,17 @@ class Brittle(MemoryStore if TYPE_CHECKING else object):  # type: ignore[misc]
         if not self._blocks:
             self._committed()
         return made
+
+    def _carried_out(self, act: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        self._is_inside = True
+        try:
+            return act(*given, **named)
+        finally:
+            self._is_inside = False
+            self.written()
+
+    def written(self) -> None:
+        """Something may be different from now on."""
 
     def _tell_saved(self, link: LinkRow, names: tuple[str, ...]) -> None:
         row = self.links.get(link.pk) if self.watch is not None else None

@@ -5,7 +5,7 @@ knows them from the store in memory, read anew whenever it looks.
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -63,25 +63,42 @@ KINDS = {EventKind.COMMENTED: "said", EventKind.ATTACHED: "said"}
 
 
 class View(Mapping[K, V]):
-    """Rows by key, read when they are asked for."""
+    """Rows by key, read when they are asked for and good until something is written."""
 
-    def __init__(self, find: Callable[[K], V | None], all_: Callable[[], dict[K, V]]) -> None:
-        self._find, self._all = find, all_
+    def __init__(self, find: Callable[[K], V | None], all_: Callable[[], dict[K, V]] = dict) -> None:
+        self._find, self._find_all = find, all_
+        self._found: dict[K, V | None] = {}
+        self._all: dict[K, V] | None = None
+
+    def forget(self) -> None:
+        """What was read may not be so any more."""
+        self._found.clear()
+        self._all = None
+
+    def all(self) -> dict[K, V]:
+        """All rows, in the order in which they were made."""
+        if self._all is None:
+            self._all = self._find_all()
+        return self._all
 
     def __getitem__(self, key: K) -> V:
-        found = self._find(key)
+        if self._all is not None:
+            return self._all[key]
+        if key not in self._found:
+            self._found[key] = self._find(key)
+        found = self._found[key]
         if found is None:
             raise KeyError(key)
         return found
 
     def __iter__(self) -> Iterator[K]:
-        return iter(self._all())
+        return iter(self.all())
 
     def __len__(self) -> int:
-        return len(self._all())
+        return len(self.all())
 
     def values(self) -> Any:
-        return self._all().values()
+        return self.all().values()
 
 
 class DatabaseRows(DatabaseStore):
@@ -100,16 +117,17 @@ class DatabaseRows(DatabaseStore):
         self._actors: dict[str, Actor] = {}
         self._journals: dict[Any, list[Entry]] = {}
         self.links = View(self._link, self._links)
-        self.links_of = View(lambda name: self._links(connection=self._models[name]), dict)
-        self.external = View(self._find_external, dict)
+        self.links_of = View(lambda name: self._links(connection=self._models[name]))
+        self.external = View(self._find_external)
         self.intents = View(self._intent, self._intents)
-        self.marks = View(lambda key: self._numbers(link=key[0], correlation=key[1]), dict)
-        self.at_seq = View(lambda key: self._numbers(link=key[0], seq=key[1]), dict)
-        self.open = View(lambda pk: _first(Intent.objects.filter(link=pk, state=IntentState.OPEN), "pk"), dict)
+        self.marks = View(lambda key: self._numbers(link=key[0], correlation=key[1]))
+        self.at_seq = View(lambda key: self._numbers(link=key[0], seq=key[1]))
+        self.open = View(lambda pk: _first(Intent.objects.filter(link=pk, state=IntentState.OPEN), "pk"))
         self.conflicts = View(lambda pk: self._conflicts(pk=pk).get(pk), self._conflicts)
         self.asked = View(lambda pk: self._conflicts(link=pk, is_open=True), self._all_asked)
-        self.paired = View(self._pairs, dict)
+        self.paired = View(self._pairs)
         self.tickets = View(self._ticket, self._tickets)
+        self._views = [one for one in self.__dict__.values() if isinstance(one, View)]
         clear_away()
 
     # --- Between the world and the engine -----------------------------------------------------------------------------
@@ -172,19 +190,24 @@ class DatabaseRows(DatabaseStore):
         self._actors[name] = Actor(principal_of(machine), made, machine, name)
         return made
 
-    def refresh(self) -> None:
-        """How the connections are now, for all who hold them."""
-        for pulse in ConnectionPulse.objects.select_related("connection").filter(connection__in=self._names):
-            name = self._names[pulse.connection_id]
+    def refresh(self, names: Iterable[str]) -> None:
+        """How connections are now, for all who hold them."""
+        for name in names:
             row, model = self.connections[name], self._models[name]
-            row.state = model.state = pulse.connection.state
-            model.pulse = pulse
-            row.pulse.__dict__.update({column: getattr(pulse, column) for column in PULSE})
+            row.state = model.state = _first(Connection.objects.filter(pk=model.pk), "state")
+            model.pulse = ConnectionPulse.objects.get(pk=model.pk)
+            row.pulse.__dict__.update({column: getattr(model.pulse, column) for column in PULSE})
+
+    def forget(self) -> None:
+        """Something was written."""
+        for view in self._views:
+            view.forget()
 
     def begin_anew(self) -> None:
         """A transaction was taken back."""
+        self.forget()
         self._journals.clear()
-        self.refresh()
+        self.refresh(self.connections)
 
     # --- The engine's verbs, where the world has its own word ---------------------------------------------------------
 
@@ -245,7 +268,7 @@ class DatabaseRows(DatabaseStore):
         """Somebody of an organization opens a ticket in the portal."""
         made = tickets.open_ticket(values=values, actor=self._actors[owner], at=at)
         self._invite_all(made)
-        return self.tickets[made.pk]
+        return self._tickets(pk=made.pk)[made.pk]
 
     def change(self, ticket_id: Any, values: Mapping[str, Any], *, at: datetime, origin: str) -> bool:
         """Somebody changes fields in the portal; whether one differs."""
@@ -285,11 +308,11 @@ class DatabaseRows(DatabaseStore):
         elif isinstance(row, Pulse):
             name = next(one.name for one in self.connections.values() if one.pulse is row)
             ConnectionPulse.objects.filter(connection=self._models[name]).update(**values)
+            self.refresh([name])
         elif "state" in values:
             Connection.objects.filter(pk=row.id).update(state=values["state"])
+            self.refresh([row.name])
         row.__dict__.update(values)
-        if not isinstance(row, SimulatedLink):
-            self.refresh()
 
     # --- What the world sees ------------------------------------------------------------------------------------------
 
@@ -330,10 +353,9 @@ class DatabaseRows(DatabaseStore):
         }  # fmt: skip
 
     def _all_asked(self) -> dict[Any, dict[Any, SimulatedConflict]]:
-        asked: dict[Any, dict[Any, SimulatedConflict]] = {}
-        open_ = self._conflicts(link__connection__in=self._names, is_open=True)
-        for one in sorted(open_.values(), key=lambda one: (one.link_pk, one.pk)):
-            asked.setdefault(one.link_pk, {})[one.pk] = one
+        asked: dict[Any, dict[Any, SimulatedConflict]] = {pk: {} for pk in self.links}
+        for one in self._conflicts(link__connection__in=self._names, is_open=True).values():
+            asked[one.link_pk][one.pk] = one
         return asked
 
     def _pairs(self, link_pk: Any) -> dict[Any, str]:
@@ -378,7 +400,7 @@ class DatabaseRows(DatabaseStore):
 def _refreshing(name: str) -> Callable[..., None]:
     def verb(self: DatabaseRows, *given: Any, **named: Any) -> None:
         getattr(DatabaseStore, name)(self, *given, **named)
-        self.refresh()
+        self.refresh([given[0].name])
 
     return verb
 
@@ -389,6 +411,9 @@ for _name in ("note_success", "note_failure", "wait_until", "put_on_hold", "keep
 
 class BrittleDatabase(Brittle, DatabaseRows):  # type: ignore[misc]
     """The store of the database as the worlds use it."""
+
+    def written(self) -> None:
+        self.forget()
 
     def end(self, mark: int, *, is_good: bool) -> None:
         if not is_good:
