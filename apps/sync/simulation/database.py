@@ -312,6 +312,8 @@ class DatabaseRows(DatabaseStore):
         elif "state" in values:
             Connection.objects.filter(pk=row.id).update(state=values["state"])
             self.refresh([row.name])
+        elif "handful" in values:
+            self._models[row.name].brake_handful = values["handful"]
         row.__dict__.update(values)
 
     # --- What the world sees ------------------------------------------------------------------------------------------

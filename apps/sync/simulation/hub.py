@@ -11,8 +11,8 @@ from ..engine.ports import FileMissing, HubRefused, LinkRow
 from ..engine.rules import View
 from ..engine.snapshot import Attachment, Fields, Upload, Value
 from .memory import Memory
-from .rows import Entry, Said, SimulatedTicket
-from .words import HUB_CHOICES, LONGEST_TITLE, PORTAL
+from .rows import FIELDS, Entry, Said, SimulatedTicket
+from .words import CUSTOM, HUB_CHOICES, LONGEST_COMMENT, LONGEST_TITLE, PORTAL
 
 
 class MemoryHub(Memory):
@@ -40,7 +40,9 @@ class MemoryHub(Memory):
 
     def view(self, ticket_id: Any) -> View:
         ticket = self.tickets[ticket_id]
-        return {**ticket.fields, "reference": ticket_id, "opened_by": ticket.opened_by}
+        plain = {name: value for name, value in ticket.fields.items() if not name.startswith(CUSTOM)}
+        custom = {name.removeprefix(CUSTOM): ticket.fields[name] for name in ticket.fields.keys() - plain.keys()}
+        return {**plain, "custom": custom, "reference": ticket_id, "opened_by": ticket.opened_by}
 
     def events_after(self, link: LinkRow, seq: int, most: int | None = None) -> list[HubEvent]:
         journal = self.tickets[link.ticket_id].journal
@@ -77,6 +79,8 @@ class MemoryHub(Memory):
 
     def as_kept(self, field: str, value: Value) -> Any:
         text = "" if value is None else str(value)
+        if field not in FIELDS and not field.startswith(CUSTOM):
+            raise HubRefused(f"{field}: a ticket has no such field")
         if field in HUB_CHOICES and text not in HUB_CHOICES[field]:
             raise HubRefused(f"{field}: {text!r} is not one of {', '.join(HUB_CHOICES[field])}")
         if field == "title" and (not text.strip() or len(text) > LONGEST_TITLE):
@@ -93,6 +97,8 @@ class MemoryHub(Memory):
 
     def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, mark: str = "") -> None:
         kept = {field: self.as_kept(field, value) for field, value in values.items()}
+        if not kept.get("title"):
+            raise HubRefused("title: a ticket needs a title")
         source = (link.connection.pk, ref)
         pk, owner = self.ticket_id(mark or self._mark(*source)), link.connection.owner
         ticket = self.add_ticket(pk, owner, kept, at, source, mark, is_restored=link.is_behind)
@@ -110,6 +116,8 @@ class MemoryHub(Memory):
     def comment(
         self, link: LinkRow, body: str, *, audience: str, at: datetime, ref: str, author: str, mark: str = ""
     ) -> Any | None:
+        if not body.strip() or len(body) > LONGEST_COMMENT:
+            raise HubRefused("comment: nothing, or more than the hub holds")
         said = Said("", body, author, link.connection.owner, audience)
         return self.say(link.ticket_id, said, at=at, origin=link.connection.pk, ref=ref, mark=mark)
 
@@ -118,11 +126,10 @@ class MemoryHub(Memory):
         mark: str = "",
     ) -> Any | None:  # fmt: skip
         content = place.read_bytes()
-        if not file.file_name.strip():
+        name = file.file_name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+        if not name:
             raise HubRefused("attachment: the file has no name")
-        kept = Said(
-            "", file.file_name, author, link.connection.owner, audience, size=len(content), sha256=content.decode()
-        )
+        kept = Said("", name, author, link.connection.owner, audience, size=len(content), sha256=content.decode())
         kept.content_type = file.content_type
         return self.say(link.ticket_id, kept, at=at, origin=link.connection.pk, ref=ref, mark=mark)
 
