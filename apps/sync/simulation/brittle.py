@@ -5,6 +5,7 @@ Whatever it does is told to whoever watches. What is beneath keeps the rows: mem
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from operator import attrgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ class Brittle(MemoryStore if TYPE_CHECKING else object):  # type: ignore[misc]
 
     # --- Transactions -------------------------------------------------------------------------------------------------
 
-    def atomic(self) -> AbstractContextManager[Any]:
+    def atomic(self) -> Any:
         return super().atomic() if self._is_inside else _Block(self, super().atomic())
 
     def begin(self) -> int:
@@ -94,26 +95,25 @@ class Brittle(MemoryStore if TYPE_CHECKING else object):  # type: ignore[misc]
     # --- Verbs that are more than told --------------------------------------------------------------------------------
 
     def renew(self, token: str) -> bool:
+        if self.failing_renewals and self.watch is not None:
+            self.watch.renewal_failed()
         if self.is_read_only or self.failing_renewals:
             self.failing_renewals = max(0, self.failing_renewals - 1)
-            if self.watch is not None:
-                self.watch.renewal_failed()
             return False
         return bool(self._carried_out(super().renew, token))
 
     def carry_out(self, verb: str, act: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """One verb: it breaks before it has begun, or is carried out whole."""
-        if self._is_inside:
-            return act(*given, **named)
         self._burn()
+        watch = self.watch
         before = self._end_of(given[0]) if verb in JOURNAL and verb != "open_here" else 0
-        if verb in SAVES:
-            self._tell_saved(given[0], given[1:] or SAVED)
+        if verb in SAVES and watch is not None:
+            self._tell_saved(watch, given[0], given[1:] or SAVED)
         made = self._carried_out(act, *given, **named)
-        if self.watch is not None:
-            self.watch.asked(verb, given, named, made)
+        if watch is not None:
+            watch.asked(verb, given, named, made)
             if verb in JOURNAL:
-                self._tell_grown(given[0] if verb != "open_here" else made.pk, before)
+                self._tell_grown(watch, made.pk if verb == "open_here" else given[0], before)
         if not self._blocks:
             self._committed()
         return made
@@ -129,20 +129,21 @@ class Brittle(MemoryStore if TYPE_CHECKING else object):  # type: ignore[misc]
     def written(self) -> None:
         """Something may be different from now on."""
 
-    def _tell_saved(self, link: LinkRow, names: tuple[str, ...]) -> None:
-        row = self.links.get(link.pk) if self.watch is not None else None
+    def _tell_saved(self, watch: "Watch", link: LinkRow, names: tuple[str, ...]) -> None:
+        row = self.links.get(link.pk)
         if row is not None:
             held = self.seen(link)
-            self.watch.link_saved(row, held, {name: getattr(held, name) for name in names})
+            values = _columns(held) if names is SAVED else [getattr(held, name) for name in names]
+            watch.link_saved(row, held, dict(zip(names, values, strict=True)))
 
     def _end_of(self, place: Any) -> int:
         ticket = self.tickets.get(_ticket_of(place))
         return 0 if ticket is None else ticket.last_seq
 
-    def _tell_grown(self, place: Any, before: int) -> None:
+    def _tell_grown(self, watch: "Watch", place: Any, before: int) -> None:
         ticket = self.tickets.get(_ticket_of(place))
         for entry in ticket.journal[before:] if ticket is not None else ():
-            self.watch.journal_grew(ticket, entry)
+            watch.journal_grew(ticket, entry)
 
 
 def _ticket_of(place: Any) -> Any:
@@ -150,9 +151,13 @@ def _ticket_of(place: Any) -> Any:
     return getattr(place, "ticket_id", place)
 
 
+_columns = attrgetter(*SAVED)
+
+
 def _verb(name: str) -> Callable[..., Any]:
     def verb(self: Brittle, *given: Any, **named: Any) -> Any:
-        return self.carry_out(name, getattr(super(Brittle, self), name), given, named)
+        act = getattr(super(Brittle, self), name)
+        return act(*given, **named) if self._is_inside else self.carry_out(name, act, given, named)
 
     return verb
 
@@ -162,9 +167,8 @@ SAVES = frozenset({"save", "save_and_release"})
 VERBS = JOURNAL | SAVES | {
     "claim", "release", "delete", "add_link", "sight", "want_look", "add_intent", "save_intent", "mark_seen",
     "add_finding", "pair_comment", "pair_file", "add_conflict", "close_questions", "note_success", "note_failure",
-    "wait_until", "put_on_hold", "keep_cursor", "end_catching_up", "keep_notice", "note_grave", "trip", "stop", "update",
-    "answer", "close_open_intents", "let_through", "put_all_back",
-    "tie",
+    "wait_until", "put_on_hold", "keep_cursor", "end_catching_up", "keep_notice", "note_grave", "trip", "stop", "tie",
+    "update", "answer", "close_open_intents", "let_through", "put_all_back",
 }  # fmt: skip
 for _name in VERBS:
     setattr(Brittle, _name, _verb(_name))

@@ -115,14 +115,19 @@ class DatabaseRows(DatabaseStore):
         self._names: dict[Any, str] = {}
         self._parties: dict[str, Organization] = {}
         self._actors: dict[str, Actor] = {}
+        self._machines: dict[str, User] = {}
         self._journals: dict[Any, list[Entry]] = {}
         self.links = View(self._link, self._links)
-        self.links_of = View(lambda name: self._links(connection=self._models[name]))
+        self.links_of: View[str, dict[Any, SimulatedLink]] = View(
+            lambda name: self._links(connection=self._models[name])
+        )
         self.external = View(self._find_external)
         self.intents = View(self._intent, self._intents)
-        self.marks = View(lambda key: self._numbers(link=key[0], correlation=key[1]))
-        self.at_seq = View(lambda key: self._numbers(link=key[0], seq=key[1]))
-        self.open = View(lambda pk: _first(Intent.objects.filter(link=pk, state=IntentState.OPEN), "pk"))
+        self.marks: View[tuple[Any, str], list[int]] = View(lambda key: self._numbers(link=key[0], correlation=key[1]))
+        self.at_seq: View[tuple[Any, int], list[int]] = View(lambda key: self._numbers(link=key[0], seq=key[1]))
+        self.open: View[Any, int] = View(
+            lambda pk: _first(Intent.objects.filter(link=pk, state=IntentState.OPEN), "pk")
+        )
         self.conflicts = View(lambda pk: self._conflicts(pk=pk).get(pk), self._conflicts)
         self.asked = View(lambda pk: self._conflicts(link=pk, is_open=True), self._all_asked)
         self.paired = View(self._pairs)
@@ -159,7 +164,7 @@ class DatabaseRows(DatabaseStore):
             name=connection.name,
             connector="simulated",
             base_url="http://127.0.0.1",
-            machine=self._actors[connection.owner].user,
+            machine=self._machines[connection.owner],
             state=connection.state,
             state_since=now,
             created_at=now,
@@ -187,6 +192,7 @@ class DatabaseRows(DatabaseStore):
         if is_new:
             grant_machine(machine, made)
         self._parties[name] = made
+        self._machines[name] = machine
         self._actors[name] = Actor(principal_of(machine), made, machine, name)
         return made
 
@@ -283,7 +289,13 @@ class DatabaseRows(DatabaseStore):
         ticket = Ticket.objects.get(pk=ticket_id)
         actor = replace(self._actors[said.organization], name=said.author)
         chosen = [self._parties[name] for name in sorted(said.chosen)]
-        words: dict[str, Any] = {"ticket": ticket, "audience": said.audience, "actor": actor, "at": at, "chosen": chosen}
+        words: dict[str, Any] = {
+            "ticket": ticket,
+            "audience": said.audience,
+            "actor": actor,
+            "at": at,
+            "chosen": chosen,
+        }
         if said.size is None:
             tickets.comment(body=said.body, **words)
         else:

@@ -183,7 +183,7 @@ class MemoryHub(Memory):
         said.id = f"{ticket_id}.{ticket.last_seq + 1}"
         self.put(self.said, said.id, said)
         self._append(ticket, at, "said", said=said, source=(origin, ref), mark=mark)
-        return said.id
+        return str(said.id)
 
     def _is_known(self, ticket: SimulatedTicket, origin: str, ref: str, mark: str) -> bool:
         return (origin, ref) in ticket.refs or (mark or self._mark(origin, ref)) in ticket.marks

@@ -1,4 +1,6 @@
-"""The rows that the store in memory keeps. Workers hold copies of them, as they would of a database's."""
+"""The rows that the store in memory keeps, and as which the world sees those of a database. Ids are the store's own.
+
+Workers hold copies of them, as they would of a database's."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -55,9 +57,9 @@ class SimulatedConnection(Row):
 class SimulatedLink(Row):
     """One ticket's pairing with one ticket of one system."""
 
-    pk: str
+    pk: Any
     connection: SimulatedConnection
-    ticket_id: str | None
+    ticket_id: Any
     state: Any
     due_at: datetime
     created_at: datetime
@@ -89,7 +91,7 @@ class SimulatedLink(Row):
     looked_for: str = ""
 
     @property
-    def ticket(self) -> str | None:
+    def ticket(self) -> Any:
         """The hub's ticket, which here is known by its id alone."""
         return self.ticket_id
 
@@ -109,8 +111,8 @@ SAVED = (
 class SimulatedIntent(Row):
     """A committed "I am about to do this"."""
 
-    pk: int
-    link_pk: str
+    pk: Any
+    link_pk: Any
     seq: int
     slot: str
     correlation: str
@@ -129,8 +131,8 @@ class SimulatedIntent(Row):
 
 @dataclass(eq=False)
 class SimulatedConflict(Row):
-    pk: int
-    link_pk: str
+    pk: Any
+    link_pk: Any
     key: str
     hub_value: Value
     system_value: Value
@@ -142,7 +144,7 @@ class SimulatedConflict(Row):
 class Said:
     """A comment of the hub, or a file on a ticket of it; ``size`` is None for a comment."""
 
-    id: str
+    id: Any
     body: str
     author: str
     organization: str
@@ -193,7 +195,7 @@ class Entry:
 class SimulatedTicket(Row):
     """A ticket of the hub with its journal."""
 
-    pk: str
+    pk: Any
     opened_by: str
     fields: Mapping[str, Value]
     last_seq: int = 0

@@ -92,6 +92,7 @@ def replay(
 ) -> Broken | None:
     """The same world with these moves only; what breaks, if anything."""
     world = World(world_seed, Coverage(), store=store)
+    world.trace.is_kept = False
     try:
         for move in story:
             happened = perform(world, move)

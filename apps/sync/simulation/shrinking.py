@@ -29,9 +29,7 @@ def shrink(
     return story
 
 
-def _leave_out(
-    story: list[Move], size: int, until: float, is_broken: Callable[[list[Move]], bool]
-) -> list[Move]:
+def _leave_out(story: list[Move], size: int, until: float, is_broken: Callable[[list[Move]], bool]) -> list[Move]:
     place = len(story) - size
     while place > -size and time.monotonic() < until:
         shorter = story[: max(0, place)] + story[place + size :]
@@ -47,9 +45,7 @@ def breaks(world_seed: str, story: list[Move], number: int, *, store: StoreKind 
     return broken is not None and broken.number == number
 
 
-def tell(
-    world_seed: str, story: list[Move], *, store: StoreKind = BrittleMemory
-) -> tuple[list[str], Broken | None]:
+def tell(world_seed: str, story: list[Move], *, store: StoreKind = BrittleMemory) -> tuple[list[str], Broken | None]:
     """The story in plain sentences, and how it ends."""
     told: list[str] = []
     broken = replay(world_seed, story, told, store=store)

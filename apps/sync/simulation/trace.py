@@ -6,6 +6,7 @@ Ids are dealt by each store in its own way; in here a row is called by the place
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from ..engine.merge import Agreement
@@ -24,8 +25,11 @@ class Trace:
         self._hash = hashlib.sha256()
         self._names: dict[str, int] = {}
         self.lines: list[str] | None = None
+        self.is_kept = True
+        """False for stories told again, of which nobody wants the hash."""
         self._words: dict[type, Callable[[Any], Any]] = {
-            str: _itself, int: _itself, float: _itself, bool: _itself, type(None): _itself, datetime: datetime.isoformat,
+            **dict.fromkeys(PLAIN, _itself),
+            datetime: datetime.isoformat,
             Agreement: lambda one: (self.word(one.hub), self.word(one.system), one.seq),
             SyncRules: lambda one: one.version,
         }  # fmt: skip
@@ -34,6 +38,7 @@ class Trace:
         return self._hash.digest()
 
     def line(self, *words: object) -> None:
+        """Write one line."""
         told = repr(words)
         self._hash.update(told.encode())
         if self.lines is not None:
@@ -45,27 +50,29 @@ class Trace:
 
     def asked(self, verb: str, given: tuple[Any, ...], named: Mapping[str, Any], made: object) -> None:
         """A verb of the store that writes was carried out."""
-        if verb in TOLD_IN_THE_JOURNAL:
+        if verb in TOLD_IN_THE_JOURNAL or not self.is_kept:
             return
         first, *rest = given
-        words = [
-            self.name(getattr(one, "pk", one)) if (verb, place) in BY_ID else self.word(one)
-            for place, one in enumerate(rest)
-            if (verb, place) not in PASSING
-        ]
+        if verb in COLUMNS:
+            self.line(verb, self.name(first.pk), *self.columns(first, given[1:] or SAVED))
+            return
+        if verb in ABOUT_ROWS:
+            # The first of the rest may be dealt twice, where a transaction was taken back and made again, or is an id.
+            rest[0] = self.name(getattr(rest[0], "pk", rest[0])) if verb in BY_ID else None
+        words = [one if type(one) in PLAIN else self.word(one) for one in rest]
         words += [
-            (key, self.name(value) if key in BY_NAME else self.word(value))
+            (key, self.name(value) if key in BY_NAME else value if type(value) in PLAIN else self.word(value))
             for key, value in named.items()
             if key not in UNTOLD
         ]
-        if verb in COLUMNS:
-            words += [self.columns(first, given[1:] or SAVED)]
-        elif verb in TELLING:
+        if verb in TELLING:
             words += [bool(made)]
         self.line(verb, self.word(first), *words)
 
     def entered(self, ticket: SimulatedTicket, entry: Entry) -> None:
         """The journal of a ticket has grown."""
+        if not self.is_kept:
+            return
         said = entry.said
         words = () if said is None else (said.body, said.author, said.organization, said.audience, said.sha256)
         chosen = () if said is None else sorted(said.chosen)
@@ -132,19 +139,23 @@ class Trace:
 
     def columns(self, link: Any, names: tuple[str, ...]) -> list[Any]:
         """Columns of a link."""
-        return [
-            self.name(getattr(link, name)) if name in BY_NAME else self.word(getattr(link, name)) for name in names
-        ]
+        if names is SAVED:
+            called, told = [self.name(link.ticket_id), self.name(link.looked_for)], _told_columns(link)
+        else:
+            called = [self.name(getattr(link, name)) for name in names if name in BY_NAME]
+            told = tuple(getattr(link, name) for name in names if name not in BY_NAME)
+        return [*called, *(one if type(one) in PLAIN else self.word(one) for one in told)]
 
 
 def _itself(value: Any) -> Any:
     return value
 
 
-BY_ID = frozenset({("add_link", 0), ("tie", 0)})
-"""Arguments after the first that are ids."""
-PASSING = frozenset({("pair_comment", 0), ("pair_file", 0)})
-"""Arguments after the first that may be dealt twice, where a transaction was taken back and made again."""
+PLAIN = frozenset({str, int, bool, float, type(None)})
+BY_ID = frozenset({"add_link", "tie"})
+ABOUT_ROWS = BY_ID | {"pair_comment", "pair_file"}
+"""Verbs whose second argument is another row."""
+_told_columns = attrgetter(*(name for name in SAVED if name not in ("ticket_id", "looked_for")))
 BY_NAME = frozenset({"ticket_id", "looked_for", "correlation"})
 COLUMNS = frozenset({"save", "save_and_release"})
 TELLING = frozenset({"add_link", "sight", "keep_notice", "close_questions"})

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..engine.ports import LinkRow
 from ..engine.recovery import OPENS_AFTER, FailureKind
 from ..engine.work import Failed
 from .invariants import (
@@ -135,7 +136,7 @@ class Watch:
             wait = self.limited[connection.pk] - self.world.seconds
             raise Broken(33, "other", f"{connection.pk} is called {wait:.0f} seconds before it wants to be")
 
-    def settled(self, connection: SimulatedConnection, result: Any) -> None:
+    def settled(self, connection: SimulatedConnection, link: LinkRow, result: Any) -> None:
         """What came of a call is written down, by a worker that still held the lane."""
         if not isinstance(result, Failed):
             return

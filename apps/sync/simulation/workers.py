@@ -13,8 +13,8 @@ from ..engine.rules import SyncRules
 from ..engine.settling import settle
 from ..engine.work import Do, Failed, Looked, Result, Work
 from ..services.carrying import carry_out, read_failure
-from .invariants import Broken
 from .brittle import StoreDown
+from .invariants import Broken
 from .rows import SimulatedConnection, SimulatedLink
 from .wire import Call
 
@@ -133,7 +133,7 @@ def settle_one(world: "World", worker: Worker, dice: float) -> Errand:
     try:
         settle(world.port, errand.link, errand.work, result, rules=worker.rules, now=now, dice=lambda: dice)
         if is_held:
-            world.watch.settled(worker.connection, result)
+            world.watch.settled(worker.connection, errand.link, result)
     except StoreDown as problem:
         errand.left_for_later = problem
         _leave_for_later(world, errand, now)

@@ -39,7 +39,9 @@ class Command(BaseCommand):
         parser.add_argument("--moves", type=int, default=100_000, help="How many moves; 100000 unless said.")
         parser.add_argument("--seed", default="", help="The seed; a fresh one unless said. Same seed, same trace.")
         parser.add_argument("--json", action="store_true", help="Print the verdict as JSON and nothing else.")
-        parser.add_argument("--store", choices=STORES, default=MEMORY, help="Where the rows are kept; memory unless said.")
+        parser.add_argument(
+            "--store", choices=STORES, default=MEMORY, help="Where the rows are kept; memory unless said."
+        )
         parser.add_argument("--log", type=Path, help="A file for every line of which the trace is the hash.")
         parser.add_argument("--drill", choices=sorted(DRILLS), help="Play one drill instead.")
         parser.add_argument("--points", type=int, default=50, help="Restores of the drill restore; 50 unless said.")

@@ -26,8 +26,8 @@ from apps.sync.engine.snapshot import (
     Visibility,
 )
 from apps.sync.engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered
-from apps.sync.simulation.faults import Coverage
 from apps.sync.simulation.brittle import StoreDown
+from apps.sync.simulation.faults import Coverage
 from apps.sync.simulation.rows import Said
 from apps.sync.simulation.store import MemoryStore
 from apps.sync.simulation.world import World

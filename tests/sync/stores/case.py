@@ -1,6 +1,5 @@
 """What every test of the stores' contract begins with. Every store subclasses the suites beside it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,10 +24,10 @@ class StoreCase:
         raise NotImplementedError
 
     @pytest.fixture
-    def world(self, kind: StoreKind) -> Iterator[World]:
+    def world(self, kind: StoreKind) -> World:
         made = World("contract", Coverage(), kinds=("jira", "zendesk", "azure_devops"), is_plain=True, store=kind)
         made.store.watch = None
-        yield made
+        return made
 
     @pytest.fixture
     def store(self, world: World) -> Any:

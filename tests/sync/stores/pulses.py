@@ -62,10 +62,15 @@ class Pulses(StoreCase):
     def test_a_cursor_is_kept_with_its_transaction(self, store: Any) -> None:
         connection = self.connection(store)
         store.keep_cursor(connection, "c1", now=NOW)
-        with pytest.raises(LookupError), store.atomic():
-            store.keep_cursor(connection, "c2", now=NOW)
-            assert store.cursor(connection) == "c2"
-            raise LookupError
+
+        def fail() -> None:
+            with store.atomic():
+                store.keep_cursor(connection, "c2", now=NOW)
+                assert store.cursor(connection) == "c2"
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            fail()
         assert store.cursor(connection) == self.pulse(store).cursor == "c1"
         assert store.cursor(self.connection(store, JIRA)) != "c1"
 
@@ -178,8 +183,13 @@ class Breaking(StoreCase):
 
     def test_what_is_noted_beside_it_goes_back_with_it(self, store: Any) -> None:
         notes: dict[str, int] = {"a": 1}
-        with pytest.raises(LookupError), store.atomic():
-            store.remember(notes, "a", 2)
-            store.remember(notes, "b", 2)
-            raise LookupError
+
+        def fail() -> None:
+            with store.atomic():
+                store.remember(notes, "a", 2)
+                store.remember(notes, "b", 2)
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            fail()
         assert notes == {"a": 1}
