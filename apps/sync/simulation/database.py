@@ -445,6 +445,8 @@ def clear_away() -> None:
     apps_ = (registry.get_app_config(name) for name in ("sync", "tickets"))
     tables = [model._meta.db_table for app in apps_ for model in app.get_models(include_auto_created=True)]
     tables = [name for name in tables if name != PriorityCell._meta.db_table]
+    # Within a transaction what is to be checked at its end holds the tables.
+    database.check_constraints()
     database.ops.execute_sql_flush(database.ops.sql_flush(no_style(), tables))
 
 

@@ -27,6 +27,10 @@ def throwaway_database() -> Iterator[StoreKind]:
     settings["TEST"]["NAME"] = f"simulated_{secrets.token_hex(4)}" if connection.vendor != "sqlite" else None
     connection.close()
     creation.create_test_db(verbosity=0, serialize=False)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # What is gone after the run need not outlive a power cut.
+            cursor.execute("SET synchronous_commit = off")
     try:
         with present_database() as kind:
             yield kind
