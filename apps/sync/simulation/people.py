@@ -330,7 +330,9 @@ def settle_conflict(world: "World", conflict: SimulatedConflict, choice: str) ->
                 store.change(link.ticket_id, {rule.hub: value}, at=now, origin=PORTAL)
                 agreed = Agreement(value, conflict.system_value, store.tickets[link.ticket_id].last_seq)
                 store.update(link, base={**link.base, rule.key: agreed})
-            elif rule is not None and rule.key not in pending_for(world.port, link, link.connection.rules):
+            elif rule is not None and rule.key not in pending_for(
+                world.port, store.handed(link), link.connection.rules
+            ):
                 store.update(link, repair=sorted({*link.repair, rule.key}))
             verdict = Verdict.TO_HUB if choice == "system" else Verdict.TO_SYSTEM
             store.answer(conflict, verdict)
