@@ -5,8 +5,6 @@ topic. When the broker does not answer nothing is lost: the workers sweep the ro
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from celery import current_app
 from django.db import transaction
@@ -14,24 +12,8 @@ from django.db import transaction
 log = logging.getLogger(__name__)
 
 
-_silent = False
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Wake nobody inside, whatever is written: for rows that no worker is to see."""
-    global _silent  # noqa: PLW0603  of the process: whoever is silent has no other work
-    _silent = True
-    try:
-        yield
-    finally:
-        _silent = False
-
-
 def ring(topic: str, *keys: str) -> None:
     """After the commit, ask for task ``wake.<topic>`` with ``keys``."""
-    if _silent:
-        return
     transaction.on_commit(lambda: _send(topic, keys))
 
 

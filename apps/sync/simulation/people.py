@@ -1,6 +1,7 @@
 """What people do: in the hub, in the systems, and with lanes that wait for them."""
 
 import contextlib
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ..connectors.base import ConnectorError
@@ -342,6 +343,10 @@ def settle_conflict(world: "World", conflict: SimulatedConflict, choice: str) ->
     except (RuleGap, HubRefused, StoreDown):
         return False
     return True
+
+
+def _pending(world: "World", link: SimulatedLink) -> Collection[str]:
+    return pending_for(world.port, world.store.handed(link), link.connection.rules)
 
 
 def publish(world: "World", connection: SimulatedConnection, rules: object) -> None:

@@ -8,15 +8,21 @@ from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
 
+from celery import Celery, current_app
 from django.db import connection
 from django.db.models.signals import pre_save
 from django.test.utils import override_settings
 
-from apps.foundation import wake
-
 from ..models import Conflict, TicketLink
 from .database import BrittleDatabase
 from .world import StoreKind
+
+
+class Nobody(Celery):
+    """Whom a world's rows wake: its workers are moved by its scheduler."""
+
+    def send_task(self, *_given: Any, **_named: Any) -> None:
+        """Send nothing."""
 
 
 @contextmanager
@@ -43,17 +49,19 @@ def throwaway_database() -> Iterator[StoreKind]:
 def present_database() -> Iterator[StoreKind]:
     """Worlds in the database at hand, which holds nothing else. Rows get ids in the order in which they are made, files
     are kept aside, and nobody is woken."""
-    ids = itertools.count(1)
+    ids, woken = itertools.count(1), current_app._get_current_object()
 
-    def deal(instance: Any, **_named: Any) -> None:
+    def number(instance: Any, **_named: Any) -> None:
         if instance._state.adding:
             instance.pk = UUID(int=next(ids))
 
     for model in (TicketLink, Conflict):
-        pre_save.connect(deal, sender=model)
+        pre_save.connect(number, sender=model)
+    Nobody("nobody").set_current()
     try:
-        with tempfile.TemporaryDirectory() as folder, override_settings(SIAM_UPLOADS=folder), wake.silence():
+        with tempfile.TemporaryDirectory() as folder, override_settings(SIAM_UPLOADS=folder):
             yield cast(StoreKind, BrittleDatabase)
     finally:
+        woken.set_current()
         for model in (TicketLink, Conflict):
-            pre_save.disconnect(deal, sender=model)
+            pre_save.disconnect(number, sender=model)

@@ -151,7 +151,7 @@ def _itself(value: Any) -> Any:
     return value
 
 
-PLAIN = frozenset({str, int, bool, float, type(None)})
+PLAIN: frozenset[type] = frozenset({str, int, bool, float, type(None)})
 BY_ID = frozenset({"add_link", "tie"})
 ABOUT_ROWS = BY_ID | {"pair_comment", "pair_file"}
 """Verbs whose second argument is another row."""
