@@ -8,7 +8,7 @@ from ..engine.hearing import accept_notice
 from ..engine.plan import UpdateRemote
 from ..engine.snapshot import ExternalRef, NoticeHint
 from ..engine.work import Do
-from .memory import Killed, StoreDown
+from .brittle import Killed, StoreDown
 from .people import close_there, edit_there, publish, remote, resume
 from .words import ADMINISTRATOR, BOT
 
@@ -181,7 +181,7 @@ def deliver(world: "World", notice: "Notice") -> str:
         world.coverage.hit(60, "hear")
     hint = NoticeHint(notice.delivery_id, (notice.ref,), versions=versions)
     try:
-        accept_notice(world.port, connection, hint, now=world.portal_now())
+        accept_notice(world.port, world.store.handed(connection), hint, now=world.portal_now())
     except (StoreDown, Killed):
         notice.attempts += 1
         tries = world.systems[connection.pk].profile.retries_notices
@@ -220,7 +220,7 @@ def trouble_notices(world: "World", a: int, b: int, c: int) -> str | None:
     world.coverage.hit(28, "notice", world.systems[connection.pk].profile.name)
     try:
         hint = NoticeHint(f"x{b}", (ExternalRef(f"{connection.pk}-9{b % 9}", ""),))
-        accept_notice(world.port, connection, hint, now=world.portal_now())
+        accept_notice(world.port, world.store.handed(connection), hint, now=world.portal_now())
     except StoreDown:
         pass
     return f"a webhook of {connection.pk} names a ticket that does not exist"

@@ -99,7 +99,7 @@ def _prepare(seed: str, kind: str, let_run: Callable[[World, int], None]) -> Sce
     for _ in range(TICKETS):
         values = {"kind": "incident", "title": f"Ticket {len(world.store.tickets)}", SITE: BEFORE}
         with world.store.atomic():
-            made = world.store.add_ticket(world.store.next_ticket_id(), ill.name, values, world.now)
+            made = world.store.open_here(ill.name, values, at=world.now)
         for connection in world.store.connections.values():
             offer_ticket(world.port, connection, made.pk, connection.rules, now=world.now)
     scene = Scene(world, ill, well, let_run)

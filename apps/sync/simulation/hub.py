@@ -11,8 +11,8 @@ from ..engine.ports import FileMissing, HubRefused, LinkRow
 from ..engine.rules import View
 from ..engine.snapshot import Attachment, Fields, Upload, Value
 from .memory import Memory
-from .rows import Entry, Said, SimulatedTicket
-from .words import HUB_CHOICES, LONGEST_TITLE, PORTAL
+from .rows import FIELDS, Entry, Said, SimulatedTicket
+from .words import CUSTOM, HUB_CHOICES, LONGEST_COMMENT, LONGEST_TITLE, PORTAL
 
 
 class MemoryHub(Memory):
@@ -26,8 +26,6 @@ class MemoryHub(Memory):
         self.said: dict[str, Said] = {}
         self.paired: dict[str, dict[str, str]] = {}
         """Link → id of the hub's comment or file → its id in the system."""
-        self.watch: Any = None
-        """Who is told of every journal entry."""
 
     # --- Reading ------------------------------------------------------------------------------------------------------
 
@@ -42,7 +40,9 @@ class MemoryHub(Memory):
 
     def view(self, ticket_id: Any) -> View:
         ticket = self.tickets[ticket_id]
-        return {**ticket.fields, "reference": ticket_id, "opened_by": ticket.opened_by}
+        plain = {name: value for name, value in ticket.fields.items() if not name.startswith(CUSTOM)}
+        custom = {name.removeprefix(CUSTOM): ticket.fields[name] for name in ticket.fields.keys() - plain.keys()}
+        return {**plain, "custom": custom, "reference": ticket_id, "opened_by": ticket.opened_by}
 
     def events_after(self, link: LinkRow, seq: int, most: int | None = None) -> list[HubEvent]:
         journal = self.tickets[link.ticket_id].journal
@@ -79,6 +79,8 @@ class MemoryHub(Memory):
 
     def as_kept(self, field: str, value: Value) -> Any:
         text = "" if value is None else str(value)
+        if field not in FIELDS and not field.startswith(CUSTOM):
+            raise HubRefused(f"{field}: a ticket has no such field")
         if field in HUB_CHOICES and text not in HUB_CHOICES[field]:
             raise HubRefused(f"{field}: {text!r} is not one of {', '.join(HUB_CHOICES[field])}")
         if field == "title" and (not text.strip() or len(text) > LONGEST_TITLE):
@@ -95,12 +97,15 @@ class MemoryHub(Memory):
 
     def open_ticket(self, link: LinkRow, values: Mapping[str, Any], *, at: datetime, ref: str, mark: str = "") -> None:
         kept = {field: self.as_kept(field, value) for field, value in values.items()}
+        if not kept.get("title"):
+            raise HubRefused("title: a ticket needs a title")
         source = (link.connection.pk, ref)
-        pk, owner = self.next_ticket_id(), link.connection.owner
+        pk, owner = self.ticket_id(mark or self._mark(*source)), link.connection.owner
         ticket = self.add_ticket(pk, owner, kept, at, source, mark, is_restored=link.is_behind)
         link.ticket_id = ticket.pk  # type: ignore[misc]
 
-    def next_ticket_id(self) -> str:
+    def ticket_id(self, mark: str) -> str:
+        """The id of the ticket whose journal begins with that mark: taken in again, it is the same one."""
         raise NotImplementedError
 
     def receive(
@@ -111,6 +116,8 @@ class MemoryHub(Memory):
     def comment(
         self, link: LinkRow, body: str, *, audience: str, at: datetime, ref: str, author: str, mark: str = ""
     ) -> Any | None:
+        if not body.strip() or len(body) > LONGEST_COMMENT:
+            raise HubRefused("comment: nothing, or more than the hub holds")
         said = Said("", body, author, link.connection.owner, audience)
         return self.say(link.ticket_id, said, at=at, origin=link.connection.pk, ref=ref, mark=mark)
 
@@ -119,11 +126,10 @@ class MemoryHub(Memory):
         mark: str = "",
     ) -> Any | None:  # fmt: skip
         content = place.read_bytes()
-        if not file.file_name.strip():
+        name = file.file_name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+        if not name:
             raise HubRefused("attachment: the file has no name")
-        kept = Said(
-            "", file.file_name, author, link.connection.owner, audience, size=len(content), sha256=content.decode()
-        )
+        kept = Said("", name, author, link.connection.owner, audience, size=len(content), sha256=content.decode())
         kept.content_type = file.content_type
         return self.say(link.ticket_id, kept, at=at, origin=link.connection.pk, ref=ref, mark=mark)
 
@@ -133,11 +139,16 @@ class MemoryHub(Memory):
 
     # --- Writing, by anybody ------------------------------------------------------------------------------------------
 
+    def open_here(self, owner: str, values: Mapping[str, Any], *, at: datetime) -> SimulatedTicket:
+        """Somebody of an organization opens a ticket in the portal."""
+        mark = self._mark(PORTAL, "")
+        return self.add_ticket(self.ticket_id(mark), owner, values, at, mark=mark)
+
     def add_ticket(
         self, pk: str, owner: str, values: Mapping[str, Any], at: datetime, source: tuple[str, str] = (PORTAL, ""),
         mark: str = "", *, is_restored: bool = False,
     ) -> SimulatedTicket:  # fmt: skip
-        fields = {"title": "", "status": "new", "priority": "medium", "assignee": "", "custom.site": "", **values}
+        fields = {"title": "", "status": "new", "priority": "medium", "assignee": "", **values}
         ticket = SimulatedTicket(pk, owner, fields, is_restored=is_restored)
         self.put(self.tickets, pk, ticket)
         opened = {name: (None, value) for name, value in fields.items() if value != ""}
@@ -167,10 +178,12 @@ class MemoryHub(Memory):
         ticket = self.tickets[ticket_id]
         if ref and self._is_known(ticket, origin, ref, mark):
             return None
+        if said.size is None:
+            said.body = said.body.replace("\r\n", "\n")
         said.id = f"{ticket_id}.{ticket.last_seq + 1}"
         self.put(self.said, said.id, said)
         self._append(ticket, at, "said", said=said, source=(origin, ref), mark=mark)
-        return said.id
+        return str(said.id)
 
     def _is_known(self, ticket: SimulatedTicket, origin: str, ref: str, mark: str) -> bool:
         return (origin, ref) in ticket.refs or (mark or self._mark(origin, ref)) in ticket.marks
@@ -200,5 +213,3 @@ class MemoryHub(Memory):
         self.put(ticket.marks, entry.mark, seq)
         if source[1]:
             self.put(ticket.refs, source, seq)
-        if self.watch is not None:
-            self.watch(ticket, entry)

@@ -202,9 +202,9 @@ class NothingEndsInSilence(Invariant):
         store, said = self.world.store, entry.said
         if said is not None:
             slot = "comment" if said.size is None else "attachment"
-            mark = correlation_of(entry.mark, slot, link.connection.pk)
+            mark = correlation_of(entry.mark, slot, link.connection.id)
             # A file that is too large for the system crosses as a comment about it.
-            aside = correlation_of(entry.mark, "comment", link.connection.pk)
+            aside = correlation_of(entry.mark, "comment", link.connection.id)
             return said.id in store.paired[link.pk] or bool(self.world.watch.effects.keys() & {mark, aside})
         rules = link.connection.rules
         keys = [rule.key for name in entry.changes for rule in rules.of_hub(name)]

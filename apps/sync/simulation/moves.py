@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from . import accidents, people
-from .memory import Killed, StoreDown
+from .brittle import Killed, StoreDown
 from .workers import (
     Errand,
     Poll,
@@ -160,7 +160,7 @@ def poll(world: "World", a: int, b: int, c: int) -> str | None:
     if twice:
         world.coverage.hit(52, "poll")
     world.store.update(connection.pulse, poll_due_at=_later(world))
-    made = Poll(connection, world.store.cursor(connection))
+    made = Poll(connection, world.store.cursor(world.store.handed(connection)))
     world.polls.append(made)
     poll_on(world, made)
     return f"{connection.pk} is asked what changed"
@@ -264,7 +264,7 @@ def perform(world: "World", move: "Move") -> str | None:
         return None
     told = act(world, a, b, c)
     if told is not None:
-        world.trace.update(f"{name} {told}\n".encode())
+        world.trace.line(name, world.seconds)
         world.pass_time((c & 15) * world.pace)
     return told
 

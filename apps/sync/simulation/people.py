@@ -1,6 +1,7 @@
 """What people do: in the hub, in the systems, and with lanes that wait for them."""
 
 import contextlib
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ..connectors.base import ConnectorError
@@ -10,7 +11,7 @@ from ..engine.ports import HubRefused, IntentState, LinkState
 from ..engine.rules import ELLIPSIS, RuleGap, into_hub
 from ..engine.snapshot import Value, Visibility
 from ..engine.taking import pending_for
-from .memory import StoreDown
+from .brittle import StoreDown
 from .rows import Said, SimulatedConflict, SimulatedConnection, SimulatedLink, SimulatedTicket
 from .system import RemoteTicket, SimulatedSystem
 from .words import AUDIENCES, HUB_MOVES, NAMES, PERSON, PORTAL, PRIORITIES, marked
@@ -59,7 +60,7 @@ def open_here(world: "World", a: int, b: int, _c: int) -> str | None:
     owner = list(world.systems)[a % len(world.systems)]
     values = {"kind": "incident", "title": _text(world, b), "priority": PRIORITIES[a % 4]}
     with world.store.atomic():
-        made = world.store.add_ticket(world.store.next_ticket_id(), owner, values, world.portal_now())
+        made = world.store.open_here(owner, values, at=world.portal_now())
     return f"{owner} opens {made.pk} in the portal"
 
 
@@ -71,7 +72,8 @@ def share(world: "World", a: int, b: int, _c: int) -> str | None:
         return None
     if any(link.ticket_id == ticket.pk for link in world.store.links_of[connection.pk].values()):
         return None
-    made = offer_ticket(world.port, connection, ticket.pk, connection.rules, now=world.portal_now())
+    offered, asked = world.store.handed(ticket), world.store.handed(connection)
+    made = offer_ticket(world.port, asked, offered, connection.rules, now=world.portal_now())
     return f"{ticket.pk} is offered to {connection.pk}" if made is not None else None
 
 
@@ -285,11 +287,9 @@ def skip(world: "World", link: SimulatedLink) -> bool:
                     base[rule.key] = Agreement(after, held.system, seq)
         store.update(link, applied_seq=seq, base=base, delivery_hold=None, attempts=0, due_at=now)
         store.close_open_intents(link, "skipped", now)
-        store.add_intent(
-            link, seq=seq, slot="skipped", correlation="",
-            state=IntentState.WITHHELD, now=now,
-        )  # fmt: skip
-        store.note(link, f"Entry {seq} was left out.", now=now)
+        held = store.handed(link)
+        store.add_intent(held, seq=seq, slot="skipped", correlation="", state=IntentState.WITHHELD, now=now)
+        store.note(held, f"Entry {seq} was left out.", now=now)
     return True
 
 
@@ -331,17 +331,22 @@ def settle_conflict(world: "World", conflict: SimulatedConflict, choice: str) ->
                 store.change(link.ticket_id, {rule.hub: value}, at=now, origin=PORTAL)
                 agreed = Agreement(value, conflict.system_value, store.tickets[link.ticket_id].last_seq)
                 store.update(link, base={**link.base, rule.key: agreed})
-            elif rule is not None and rule.key not in pending_for(world.port, link, link.connection.rules):
+            elif rule is not None and rule.key not in pending_for(
+                world.port, store.handed(link), link.connection.rules
+            ):
                 store.update(link, repair=sorted({*link.repair, rule.key}))
             verdict = Verdict.TO_HUB if choice == "system" else Verdict.TO_SYSTEM
-            store.update(conflict, is_open=False, verdict=verdict)
-            store.drop(store.asked[link.pk], conflict.pk)
+            store.answer(conflict, verdict)
             if not store.asked[link.pk] and link.delivery_hold and link.delivery_hold["cause"] == "conflict":
                 store.update(link, delivery_hold=None, due_at=now)
             store.update(link, look_wanted=link.look_wanted + 1)
     except (RuleGap, HubRefused, StoreDown):
         return False
     return True
+
+
+def _pending(world: "World", link: SimulatedLink) -> Collection[str]:
+    return pending_for(world.port, world.store.handed(link), link.connection.rules)
 
 
 def publish(world: "World", connection: SimulatedConnection, rules: object) -> None:

@@ -1,4 +1,6 @@
-"""The rows that the store in memory keeps. Workers hold copies of them, as they would of a database's."""
+"""The rows that the store in memory keeps, and as which the world sees those of a database. Ids are the store's own.
+
+Workers hold copies of them, as they would of a database's."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,6 +47,8 @@ class SimulatedConnection(Row):
     parties: Parties
     state: str = "active"
     pulse: Pulse = field(default_factory=Pulse)
+    id: Any = ""
+    """What correlations know it by."""
     handful: int | None = None
     """Grave acts that pass unasked; None: no brake."""
 
@@ -53,9 +57,9 @@ class SimulatedConnection(Row):
 class SimulatedLink(Row):
     """One ticket's pairing with one ticket of one system."""
 
-    pk: str
+    pk: Any
     connection: SimulatedConnection
-    ticket_id: str | None
+    ticket_id: Any
     state: Any
     due_at: datetime
     created_at: datetime
@@ -87,17 +91,28 @@ class SimulatedLink(Row):
     looked_for: str = ""
 
     @property
-    def ticket(self) -> str | None:
+    def ticket(self) -> Any:
         """The hub's ticket, which here is known by its id alone."""
         return self.ticket_id
+
+
+FIELDS = ("title", "status", "priority", "assignee", "custom.site", "kind")
+"""What simulated tickets have, in the hub's words."""
+
+SAVED = (
+    "ticket_id", "state", "due_at", "external_id", "key", "url", "former", "version", "is_closed", "start_seq",
+    "applied_seq", "base", "look_wanted", "look_done", "hint_count", "hint_version", "change_cursor", "looked_at",
+    "compare_wanted", "repair", "delivery_hold", "intake_hold", "attempts", "last_failure", "is_behind", "looked_for",
+)  # fmt: skip
+"""Columns that a worker's copy of a link writes back: claims are given and taken by verbs of their own."""
 
 
 @dataclass(eq=False)
 class SimulatedIntent(Row):
     """A committed "I am about to do this"."""
 
-    pk: int
-    link_pk: str
+    pk: Any
+    link_pk: Any
     seq: int
     slot: str
     correlation: str
@@ -116,8 +131,8 @@ class SimulatedIntent(Row):
 
 @dataclass(eq=False)
 class SimulatedConflict(Row):
-    pk: int
-    link_pk: str
+    pk: Any
+    link_pk: Any
     key: str
     hub_value: Value
     system_value: Value
@@ -129,7 +144,7 @@ class SimulatedConflict(Row):
 class Said:
     """A comment of the hub, or a file on a ticket of it; ``size`` is None for a comment."""
 
-    id: str
+    id: Any
     body: str
     author: str
     organization: str
@@ -180,7 +195,7 @@ class Entry:
 class SimulatedTicket(Row):
     """A ticket of the hub with its journal."""
 
-    pk: str
+    pk: Any
     opened_by: str
     fields: Mapping[str, Value]
     last_seq: int = 0

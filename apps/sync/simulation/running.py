@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .brittle import BrittleMemory
 from .faults import CATALOG, Coverage
 from .invariants import Broken
 from .moves import draw, perform
 from .resting import rest
-from .world import Move, World
+from .world import Move, StoreKind, World
 
 MOVES_A_WORLD = 4000
 COUNTS = ("lost", "doubled", "reordered", "diverged", "leaked", "stuck", "other")
@@ -41,17 +42,26 @@ class Verdict:
 
 
 def run(
-    seed: str, moves: int, *, progress: Callable[[Verdict], None] = lambda _verdict: None, a_world: int = MOVES_A_WORLD
+    seed: str,
+    moves: int,
+    *,
+    progress: Callable[[Verdict], None] = lambda _verdict: None,
+    a_world: int = MOVES_A_WORLD,
+    store: StoreKind = BrittleMemory,
+    log: list[str] | None = None,
 ) -> Verdict:
-    """Make ``moves`` moves, or stop at the first broken invariant."""
+    """Make ``moves`` moves, or stop at the first broken invariant. ``log`` gets every line of the trace."""
     verdict, trace, started = Verdict(seed), hashlib.sha256(), time.perf_counter()
     while verdict.moves < moves and verdict.broken is None:
         verdict.world = f"{seed}/{verdict.worlds}"
-        world = World(verdict.world, verdict.coverage)
+        world = World(verdict.world, verdict.coverage, store=store)
+        world.trace.lines = log
         verdict.story = []
         try:
             _live(world, verdict, min(a_world, moves - verdict.moves))
+            world.trace.rows(world.store)
             verdict.resting += rest(world)
+            world.trace.rows(world.store)
         except Broken as broken:
             verdict.broken = broken
             verdict.counts[broken.kind] += 1
@@ -77,9 +87,12 @@ def _live(world: World, verdict: Verdict, moves: int) -> None:
         verdict.moves += 1
 
 
-def replay(world_seed: str, story: list[Move], told: list[str] | None = None) -> Broken | None:
+def replay(
+    world_seed: str, story: list[Move], told: list[str] | None = None, *, store: StoreKind = BrittleMemory
+) -> Broken | None:
     """The same world with these moves only; what breaks, if anything."""
-    world = World(world_seed, Coverage())
+    world = World(world_seed, Coverage(), store=store)
+    world.trace.is_kept = False
     try:
         for move in story:
             happened = perform(world, move)

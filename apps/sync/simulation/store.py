@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from ..engine.claims import CLAIM_SECONDS
 from ..engine.deciding import CREATIONS
-from ..engine.merge import MergeBase
+from ..engine.merge import MergeBase, Verdict
 from ..engine.plan import Conflict
 from ..engine.ports import DELIVERS, Finding, IntentState, LinkRow, LinkState, Manners, Parties
 from ..engine.recovery import OPENS_AFTER, PROBE_FIRST, PROBE_LONGEST, backoff
 from ..engine.rules import SyncRules
 from ..engine.snapshot import ExternalRef, Fields, NoticeHint
 from .brakes import MemoryBrakes
-from .rows import SimulatedConflict, SimulatedConnection, SimulatedIntent, SimulatedLink
+from .rows import SAVED, SimulatedConflict, SimulatedConnection, SimulatedIntent, SimulatedLink, SimulatedTicket
 
 NONE: Mapping[str, Any] = {}
 
@@ -37,25 +37,33 @@ class MemoryStore(MemoryBrakes):
         self.asked: dict[str, dict[int, SimulatedConflict]] = {}
         self.notices: dict[tuple[str, str], datetime] = {}
         self.findings: list[tuple[Finding, str, str, str]] = []
-        self.failing_renewals = 0
-        """How many of the next renewals of a claim the database refuses."""
         self.counts_hints = True
         """False while a process of the version before writes, which knows nothing of versions that notices name."""
-        self.hears: Any = None
-        """Who is told of saved links and kept cursors."""
         self._numbers = 0
+        self._ticket_ids: dict[str, str] = {}
 
     def _number(self) -> int:
         # Like a database's sequence it is never taken back, not even by a restored backup.
         self._numbers += 1
         return self._numbers
 
-    def next_ticket_id(self) -> str:
-        return f"T{self._number()}"
+    def ticket_id(self, mark: str) -> str:
+        return self._ticket_ids.setdefault(mark, f"T{self._number()}")
 
     def add_connection(self, connection: SimulatedConnection) -> None:
+        connection.id = connection.pk
         self.connections[connection.pk] = connection
         self.links_of[connection.pk] = {}
+
+    # --- Between the world and the engine -----------------------------------------------------------------------------
+
+    def handed(self, row: SimulatedConnection | SimulatedTicket | SimulatedLink) -> Any:
+        """A row as the engine is given it."""
+        return row.pk if isinstance(row, SimulatedTicket) else row
+
+    def seen(self, link: LinkRow) -> SimulatedLink:
+        """A worker's link, with what it has changed, as the world knows links."""
+        return cast(SimulatedLink, link)
 
     # --- Claims -------------------------------------------------------------------------------------------------------
 
@@ -86,11 +94,6 @@ class MemoryStore(MemoryBrakes):
         return [link.copy() for link in chosen]
 
     def renew(self, token: str) -> bool:
-        if self.is_read_only or self.failing_renewals:
-            if self.failing_renewals:
-                self.failing_renewals -= 1
-                self.hears.renewal_failed()
-            return False
         until = self.clock() + timedelta(seconds=CLAIM_SECONDS)
         for link in self.links.values():
             if link.claimed_by == token:
@@ -118,12 +121,7 @@ class MemoryStore(MemoryBrakes):
         if row is None:
             return
         held = link.__dict__
-        if names:
-            values = {name: held[name] for name in names}
-        else:
-            values = {name: held[name] for name in held if name not in KEPT_ELSEWHERE}
-        if self.hears is not None:
-            self.hears.link_saved(row, link, values)
+        values = {name: held[name] for name in names or SAVED}
         if "external_id" in values and values["external_id"] != row.external_id:
             self._move(row, values["external_id"])
         self.update(row, **values)
@@ -297,10 +295,13 @@ class MemoryStore(MemoryBrakes):
             self._number(), link.pk, found.key, found.hub_value, found.system_value, found.verdict, is_open
         )
         self.put(self.conflicts, made.pk, made)
-        if self.hears is not None:
-            self.hears.disagreed(link, found)
         if is_open:
             self.put(self.asked[link.pk], made.pk, made)
+
+    def answer(self, conflict: SimulatedConflict, verdict: Verdict) -> None:
+        """A person has chosen; the question is closed."""
+        self.update(conflict, is_open=False, verdict=verdict)
+        self.drop(self.asked[conflict.link_pk], conflict.pk)
 
     def close_questions(self, link: LinkRow, keys: Collection[str], now: datetime) -> bool:
         asked = self.asked[link.pk]
@@ -319,8 +320,6 @@ class MemoryStore(MemoryBrakes):
     # --- Pulses -------------------------------------------------------------------------------------------------------
 
     def note_success(self, connection: SimulatedConnection, *, now: datetime) -> None:
-        if self.hears is not None:
-            self.hears.went_through(connection)
         if connection.pulse.failures or connection.pulse.resting_until is not None:
             self.update(connection.pulse, failures=0, resting_until=None)
 
@@ -349,8 +348,6 @@ class MemoryStore(MemoryBrakes):
 
     def keep_cursor(self, connection: SimulatedConnection, cursor: str, *, now: datetime) -> None:
         self.update(connection.pulse, cursor=cursor)
-        if self.hears is not None:
-            self.hears.cursor_kept(connection, cursor)
 
     def is_catching_up(self, connection: SimulatedConnection) -> bool:
         unread = (one.is_behind and one.state == LinkState.SIGHTED for one in self.links_of[connection.pk].values())
@@ -373,7 +370,3 @@ class MemoryStore(MemoryBrakes):
 
     def rules(self, connection: SimulatedConnection) -> SyncRules | None:
         return connection.rules
-
-
-KEPT_ELSEWHERE = frozenset({"claimed_by", "claimed_until", "swept_at", "pk", "connection", "created_at"})
-"""Columns that a worker's copy of a link never writes back."""

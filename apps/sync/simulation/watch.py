@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..engine.ports import LinkRow
 from ..engine.recovery import OPENS_AFTER, FailureKind
 from ..engine.work import Failed
 from .invariants import (
@@ -94,7 +95,8 @@ class Watch:
         self.effects[effect.correlation] += 1
         self.written += 1
         world = self.world
-        world.trace.update(f"effect {effect.kind} {effect.ticket.id} {effect.correlation}\n".encode())
+        world.trace.line("effect", effect.kind, effect.ticket.id, world.trace.name(effect.correlation),
+                         sorted(effect.fields.items()), effect.text)  # fmt: skip
         _worker, errand = world.at_work
         row = world.store.links.get(errand.link.pk)
         found = world.store.marks.get((errand.link.pk, effect.correlation), ())
@@ -111,7 +113,7 @@ class Watch:
 
     def journal_grew(self, ticket: SimulatedTicket, entry: Entry) -> None:
         self.entered += 1
-        self.world.trace.update(f"entry {ticket.pk} {entry.seq} {entry.kind} {entry.origin} {entry.ref}\n".encode())
+        self.world.trace.entered(ticket, entry)
         for ask in self._of["journaled"]:
             ask(ticket, entry)
 
@@ -134,12 +136,8 @@ class Watch:
             wait = self.limited[connection.pk] - self.world.seconds
             raise Broken(33, "other", f"{connection.pk} is called {wait:.0f} seconds before it wants to be")
 
-    def went_through(self, connection: SimulatedConnection) -> None:
-        self.silent[connection.pk] = 0
-
-    def settled(self, link: SimulatedLink, result: Any) -> None:
+    def settled(self, connection: SimulatedConnection, link: LinkRow, result: Any) -> None:
         """What came of a call is written down, by a worker that still held the lane."""
-        connection = link.connection
         if not isinstance(result, Failed):
             return
         if result.failure.kind is FailureKind.UNREACHABLE:
@@ -160,17 +158,24 @@ class Watch:
         if pk is not None:
             self.heard[pk] = max(place, self.heard.get(pk, 0))
 
-    def disagreed(self, link: SimulatedLink, found: Any) -> None:
-        for ask in self._of["disagreed"]:
-            ask(link, found)
+    # --- The store ----------------------------------------------------------------------------------------------------
+
+    def asked(self, verb: str, given: tuple[Any, ...], named: Mapping[str, Any], made: object) -> None:
+        """A verb of the store that writes was carried out."""
+        self.world.trace.asked(verb, given, named, made)
+        store = self.world.store
+        if verb == "note_success":
+            self.silent[given[0].name] = 0
+        elif verb == "keep_cursor":
+            for ask in self._of["cursor_kept"]:
+                ask(store.connections[given[0].name], given[1])
+        elif verb == "add_conflict":
+            for ask in self._of["disagreed"]:
+                ask(store.seen(given[0]), given[1])
 
     def link_saved(self, row: SimulatedLink, link: SimulatedLink, values: Mapping[str, Any]) -> None:
         for ask in self._of["saved"]:
             ask(row, link, values)
-
-    def cursor_kept(self, connection: SimulatedConnection, cursor: str) -> None:
-        for ask in self._of["cursor_kept"]:
-            ask(connection, cursor)
 
     def rules_now(self, link: SimulatedLink) -> Any:
         """The rules of the round that is at work: they were in force when it began."""

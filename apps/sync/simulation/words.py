@@ -10,7 +10,8 @@ BOT = "siam-sync"
 HANDS = (PERSON, BOT, ADMINISTRATOR)
 """Who makes log entries, besides our writes."""
 
-LONGEST_TITLE = 255
+LONGEST_TITLE, LONGEST_COMMENT = 255, 65_000
+CUSTOM = "custom."
 STATUS = "status"
 STATUSES = ("new", "in_progress", "pending", "resolved", "closed")
 HUB_MOVES: Mapping[str, tuple[str, ...]] = {

@@ -13,8 +13,8 @@ from ..engine.rules import SyncRules
 from ..engine.settling import settle
 from ..engine.work import Do, Failed, Looked, Result, Work
 from ..services.carrying import carry_out, read_failure
+from .brittle import StoreDown
 from .invariants import Broken
-from .memory import StoreDown
 from .rows import SimulatedConnection, SimulatedLink
 from .wire import Call
 
@@ -85,7 +85,7 @@ def begin_round(world: "World", connection: SimulatedConnection, *, is_old: bool
     which needs another round to find that an entry is through (INV-43)."""
     store, now = world.store, world.portal_now()
     most = 1 if connection.pulse.resting_until is not None else LANES_AT_ONCE
-    links = store.claim(connection, now=now, most=most)
+    links = store.claim(store.handed(connection), now=now, most=most)
     if not links:
         return None
     lease = Lease(world.port, links[0].claimed_by, world.monotonic)
@@ -128,11 +128,12 @@ def settle_one(world: "World", worker: Worker, dice: float) -> Errand:
     result = errand.result
     assert result is not None
     worker.lease.keep()
-    is_held = world.store.still_held(errand.link) is not None
+    row = world.store.links.get(errand.link.pk)
+    is_held = row is not None and row.claimed_by == errand.link.claimed_by
     try:
         settle(world.port, errand.link, errand.work, result, rules=worker.rules, now=now, dice=lambda: dice)
         if is_held:
-            world.watch.settled(errand.link, result)
+            world.watch.settled(worker.connection, errand.link, result)
     except StoreDown as problem:
         errand.left_for_later = problem
         _leave_for_later(world, errand, now)
@@ -174,10 +175,11 @@ def poll_on(world: "World", poll: Poll, answer: Any = None, problem: Exception |
     except Exception as failed:  # noqa: BLE001
         _note_failed_poll(world, poll.connection, read_failure(failed))
         return False
-    accept_page(world.port, poll.connection, page, now=world.portal_now())
+    asked = world.store.handed(poll.connection)
+    accept_page(world.port, asked, page, now=world.portal_now())
     poll.pages += 1
     if page.is_last or page.cursor == poll.cursor or poll.pages >= MOST_PAGES:
-        world.store.note_success(poll.connection, now=world.portal_now())
+        world.store.note_success(asked, now=world.portal_now())
         return False
     poll.cursor, poll.running = page.cursor, None
     return poll_on(world, poll)
@@ -185,14 +187,15 @@ def poll_on(world: "World", poll: Poll, answer: Any = None, problem: Exception |
 
 def _note_failed_poll(world: "World", connection: SimulatedConnection, failure: Failure) -> None:
     store, now = world.store, world.portal_now()
+    asked = store.handed(connection)
     consequence = decide(failure, connection.pulse.failures, jitter=0.5)
     if consequence.action is Action.PAUSE_CONNECTION:
-        store.put_on_hold(connection, failure.detail, now=now)
+        store.put_on_hold(asked, failure.detail, now=now)
     elif consequence.action is Action.WAIT:
         if failure.is_connection_wide:
-            store.wait_until(connection, now + timedelta(seconds=consequence.delay), failure.detail, now=now)
+            store.wait_until(asked, now + timedelta(seconds=consequence.delay), failure.detail, now=now)
     else:
-        store.note_failure(connection, failure.detail, now=now, jitter=0.5)
+        store.note_failure(asked, failure.detail, now=now, jitter=0.5)
     store.update(connection.pulse, poll_due_at=now + timedelta(seconds=consequence.delay))
     if failure.is_connection_wide:
         world.watch.asked_to_wait(connection, failure.retry_after)

@@ -1,6 +1,5 @@
 """One world: a portal with its store and processes, three to five systems, and time, all drawn from one seed."""
 
-import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,13 +20,14 @@ from ..engine.rules import (
     TooLong,
 )
 from ..engine.snapshot import TicketSnapshot, Value
+from .brittle import BrittleMemory
 from .connector import Session, SimulatedConnector
 from .faults import Coverage, Fault, wire_faults
 from .invariants import Broken
 from .profiles import PRIORITY_HERE, PRIORITY_THERE, PROFILES, Profile, without_log
 from .rows import SimulatedConnection
-from .store import MemoryStore
 from .system import Effect, RemoteTicket, SimulatedSystem
+from .trace import Trace
 from .watch import Watch
 from .wire import Call
 from .workers import Poll, Worker
@@ -45,6 +45,7 @@ DEAF = 0.25
 """The share of systems that send no webhooks: only asking finds what changed there."""
 
 _FAULTS = wire_faults()
+StoreKind = Callable[[Callable[[], datetime]], BrittleMemory]
 
 
 class Notice:
@@ -64,8 +65,11 @@ class Notice:
 class World:
     """Everything there is. Moves act on it; nothing happens in it between two moves."""
 
-    def __init__(self, seed: str, coverage: Coverage, kinds: tuple[str, ...] = (), *, is_plain: bool = False) -> None:
-        """``is_plain``: no faults, and rules under which nobody is ever asked."""
+    def __init__(
+        self, seed: str, coverage: Coverage, kinds: tuple[str, ...] = (), *, is_plain: bool = False,
+        store: StoreKind = BrittleMemory,
+    ) -> None:  # fmt: skip
+        """``is_plain``: no faults, and rules under which nobody is ever asked. ``store``: where its rows are kept."""
         dice = random.Random(seed)
         self.seconds = 0.0
         self.now = START
@@ -83,8 +87,8 @@ class World:
         self.imports = 0
         self.kept_from, self.secret, self.secrets = "", "", 0
         """A system from which texts are kept, what its world's twin has more in them, and how many there were."""
-        self.trace = hashlib.sha256()
-        self.store = MemoryStore(self.portal_now)
+        self.trace = Trace()
+        self.store = store(self.portal_now)
         # Its rows are the simulated ones, where the contract speaks of whatever has their attributes.
         self.port = cast(Store, self.store)
         self.systems: dict[str, SimulatedSystem] = {}
@@ -101,8 +105,7 @@ class World:
         self.texts = 0
         self._deliveries = 0
         self.watch = Watch(self)
-        self.store.watch = self.watch.journal_grew
-        self.store.hears = self.watch
+        self.store.watch = self.watch
         kinds = kinds or tuple(dice.choice(tuple(PROFILES)) for _ in range(dice.randint(3, 5)))
         for number, kind in enumerate(kinds):
             self._connect(f"{kind}{number}", PROFILES[kind], dice)
@@ -132,8 +135,8 @@ class World:
         self.skews[name] = system.skew = dice.choice((0.0, 0.0, -300.0, -7.0, 7.0, 300.0))
         self.systems[name], self.plain_rules[name] = system, rules
         self.connectors[name] = SimulatedConnector(system, Session())
-        self.store.add_connection(connection)
         connection.pulse.cursor = self.connectors[name].begin()
+        self.store.add_connection(connection)
 
     # --- Time ---------------------------------------------------------------------------------------------------------
 
@@ -173,7 +176,13 @@ class World:
 
     def serve(self, connection: SimulatedConnection, call: Call, bits: int) -> tuple[Any, Exception | None]:
         """Let a request arrive, or not; its answer and its failure as the connector gets them."""
-        system, name = self.systems[connection.pk], self.systems[connection.pk].profile.name
+        answer, problem = self._serve(self.systems[connection.pk], call, bits)
+        failed = "" if problem is None else type(problem).__name__
+        self.trace.line("request", connection.pk, call.operation, call.about, failed)
+        return answer, problem
+
+    def _serve(self, system: SimulatedSystem, call: Call, bits: int) -> tuple[Any, Exception | None]:
+        name = system.profile.name
         hit = self.coverage.hit
         if self.watch.told is not None:
             self.watch.told.append(f"{self.seconds:.1f} {system.name} {call.operation} {call.about}")

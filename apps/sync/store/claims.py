@@ -37,10 +37,12 @@ def due_links(now: datetime) -> Q:
 class ClaimRows:
     """Who acts on which lane. A claim lapses when its worker dies."""
 
+    clock = staticmethod(timezone.now)
+
     def claim(self, connection: Connection, *, now: datetime, most: int) -> list[TicketLink]:
         # Read first: a round that finds nothing must not take SQLite's one write lock.
         mine = TicketLink.objects.filter(connection=connection)
-        due = list(mine.filter(due_links(now)).order_by("due_at").values_list("pk", flat=True)[:most])
+        due = list(mine.filter(due_links(now)).order_by("due_at", "pk").values_list("pk", flat=True)[:most])
         if not due:
             return []
         token = uuid.uuid4().hex
@@ -50,11 +52,11 @@ class ClaimRows:
                 rows = rows.select_for_update(skip_locked=True, of=("self",))
             chosen = [row.pk for row in rows]
             # Waiting for the lock took time, too.
-            until = max(now, timezone.now()) + timedelta(seconds=CLAIM_SECONDS)
+            until = max(now, self.clock()) + timedelta(seconds=CLAIM_SECONDS)
             TicketLink.objects.filter(pk__in=chosen).update(claimed_by=token, claimed_until=until)
         links = list(
             TicketLink.objects.filter(claimed_by=token)
-            .order_by("due_at")
+            .order_by("due_at", "pk")
             .select_related("ticket__opened_by", "ticket__held_by")
         )
         for link in links:
@@ -63,7 +65,7 @@ class ClaimRows:
         return links
 
     def renew(self, token: str) -> bool:
-        until = timezone.now() + timedelta(seconds=CLAIM_SECONDS)
+        until = self.clock() + timedelta(seconds=CLAIM_SECONDS)
         try:
             TicketLink.objects.filter(claimed_by=token).update(claimed_until=until)
         except DatabaseError:

@@ -1,6 +1,6 @@
 """The hub's side of a link as rows: its ticket's fields, journal, comments and files."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,7 @@ class HubRows:
                 .prefetch_related("comment__chosen_parties", "attachment__chosen_parties")
             )
             events = list(rows[:most] if most else rows)
-        paired: dict[Any, None] = {}
-        if any(event.comment_id or event.attachment_id for event in events):
-            pairs = link.pairings.values_list("comment_id", "attachment_id")
-            paired = dict.fromkeys(key for pair in pairs for key in pair)
-        return [_as_hub_event(event, link.connection.organization, paired) for event in events]
+        return _as_hub_events(link, events)
 
     # --- What was once known ------------------------------------------------------------------------------------------
 
@@ -91,7 +87,7 @@ class HubRows:
         rows = TicketEvent.objects.filter(ticket=link.ticket_id, mark__in=marks).select_related(
             "comment__organization", "attachment"
         )
-        return {event.mark: _as_hub_event(event, link.connection.organization, {}) for event in rows}
+        return {event.mark: event for event in _as_hub_events(link, list(rows))}
 
     def ticket_marked(self, link: TicketLink, marks: Collection[str]) -> Ticket | None:
         return Ticket.objects.filter(events__mark__in=marks).order_by("created_at").first()
@@ -220,6 +216,15 @@ def _written(link: TicketLink, made: Comment | Attachment | None) -> Any | None:
     assert link.ticket is not None
     link.ticket.refresh_from_db(fields=["last_seq"])
     return made.pk if made is not None else None
+
+
+def _as_hub_events(link: TicketLink, events: Sequence[TicketEvent]) -> list[HubEvent]:
+    """Entries as the link's owner may see them."""
+    paired: dict[Any, None] = {}
+    if any(event.comment_id or event.attachment_id for event in events):
+        pairs = link.pairings.values_list("comment_id", "attachment_id")
+        paired = dict.fromkeys(key for pair in pairs for key in pair)
+    return [_as_hub_event(event, link.connection.organization, paired) for event in events]
 
 
 def _as_hub_event(event: TicketEvent, reader: Organization, paired: Mapping[Any, None]) -> HubEvent:

@@ -22,6 +22,10 @@ from ..models import Conflict, Connection, Divergence, Intent, LaneAct, LaneChar
 from .ahead import files_ahead, intents_ahead, known_of, unseen
 
 _COLUMNS = {"base": "merge_base"}
+_KEPT_ELSEWHERE = ("id", "connection_id", "claimed_by", "claimed_until", "swept_at", "created_at")
+_SAVED = [one.attname for one in TicketLink._meta.concrete_fields if one.attname not in _KEPT_ELSEWHERE]
+"""Columns that a worker's copy writes back. Claims are given and taken by verbs of their own: another worker may hold
+the link of which this one has a copy."""
 
 
 class DatabaseFailed(StoreFailed, OperationalError):
@@ -42,7 +46,8 @@ class LaneRows:
     # --- Links --------------------------------------------------------------------------------------------------------
 
     def save(self, link: TicketLink, *names: str) -> None:
-        link.save(update_fields=[_COLUMNS.get(name, name) for name in names] or None)
+        columns = [_COLUMNS.get(name, name) for name in names] or _SAVED
+        TicketLink.objects.filter(pk=link.pk).update(**{name: getattr(link, name) for name in columns})
 
     def delete(self, link: TicketLink) -> None:
         # Not through the object, whose key the caller still needs.

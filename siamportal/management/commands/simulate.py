@@ -4,17 +4,29 @@ import json
 import logging
 import secrets
 from argparse import ArgumentParser
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from apps.sync.simulation.brittle import BrittleMemory
 from apps.sync.simulation.drills import DRILLS, Outcome, drill
 from apps.sync.simulation.faults import CATALOG
 from apps.sync.simulation.running import COUNTS, Verdict, as_plain, run
 from apps.sync.simulation.shrinking import SECONDS, shrink, tell
+from apps.sync.simulation.throwaway import throwaway_database
+from apps.sync.simulation.world import StoreKind
 
 FULL_RUN = 1_000_000
 """From so many moves on a fault that never hit is a failure of the run."""
+
+
+MEMORY, DATABASE = STORES = ("memory", "database")
+
+
+def _store(name: str) -> AbstractContextManager[StoreKind]:
+    return throwaway_database() if name == DATABASE else nullcontext(BrittleMemory)
 
 
 class Command(BaseCommand):
@@ -27,6 +39,10 @@ class Command(BaseCommand):
         parser.add_argument("--moves", type=int, default=100_000, help="How many moves; 100000 unless said.")
         parser.add_argument("--seed", default="", help="The seed; a fresh one unless said. Same seed, same trace.")
         parser.add_argument("--json", action="store_true", help="Print the verdict as JSON and nothing else.")
+        parser.add_argument(
+            "--store", choices=STORES, default=MEMORY, help="Where the rows are kept; memory unless said."
+        )
+        parser.add_argument("--log", type=Path, help="A file for every line of which the trace is the hash.")
         parser.add_argument("--drill", choices=sorted(DRILLS), help="Play one drill instead.")
         parser.add_argument("--points", type=int, default=50, help="Restores of the drill restore; 50 unless said.")
         parser.add_argument("--shrink-seconds", type=float, default=SECONDS, help="Time for making a story short.")
@@ -35,12 +51,18 @@ class Command(BaseCommand):
         logging.getLogger("apps.sync.engine").setLevel(logging.CRITICAL)
         seed = options["seed"] or secrets.token_hex(4)
         if options["drill"]:
+            if options["store"] != MEMORY:
+                raise CommandError("drills are played in memory only")
             self._drill(drill(options["drill"], seed, points=options["points"]), as_json=options["json"])
             return
         progress = (lambda _verdict: None) if options["json"] else self._progress
-        verdict = run(seed, options["moves"], progress=progress)
+        log: list[str] | None = [] if options["log"] else None
+        with _store(options["store"]) as store:
+            verdict = run(seed, options["moves"], progress=progress, store=store, log=log)
+            told = self._story(verdict, options["shrink_seconds"], store)
+        if log is not None:
+            options["log"].write_text("\n".join(log), encoding="utf-8")
         empty = verdict.coverage.empty() if verdict.moves >= FULL_RUN else []
-        told = self._story(verdict, options["shrink_seconds"])
         if options["json"]:
             self.stdout.write(json.dumps({**as_plain(verdict), "story": told}, indent=1))
         else:
@@ -53,11 +75,11 @@ class Command(BaseCommand):
             rate = verdict.moves / verdict.seconds
             self.stderr.write(f"{verdict.moves:>10} moves in {verdict.worlds} worlds, {rate:.0f} a second")
 
-    def _story(self, verdict: Verdict, seconds: float) -> list[str]:
+    def _story(self, verdict: Verdict, seconds: float, store: StoreKind) -> list[str]:
         if verdict.broken is None:
             return []
-        story = shrink(verdict.world, verdict.story, verdict.broken.number, seconds=seconds)
-        told, broken = tell(verdict.world, story)
+        story = shrink(verdict.world, verdict.story, verdict.broken.number, seconds=seconds, store=store)
+        told, broken = tell(verdict.world, story, store=store)
         return [*told, str(broken)]
 
     def _print(self, verdict: Verdict, told: list[str], empty: list[tuple[int, str, str]]) -> None:

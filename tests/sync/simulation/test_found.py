@@ -26,8 +26,8 @@ from apps.sync.engine.snapshot import (
     Visibility,
 )
 from apps.sync.engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered
+from apps.sync.simulation.brittle import StoreDown
 from apps.sync.simulation.faults import Coverage
-from apps.sync.simulation.memory import StoreDown
 from apps.sync.simulation.rows import Said
 from apps.sync.simulation.store import MemoryStore
 from apps.sync.simulation.world import World
@@ -39,7 +39,7 @@ CLOSED = ExternalRef("7", "OPS-7")
 @pytest.fixture
 def store() -> MemoryStore:
     world = World("found", Coverage(), kinds=("zendesk", "jira", "jira"), is_plain=True)
-    world.store.watch = world.store.hears = None
+    world.store.watch = None
     world.store.add_ticket("T1", "zendesk0", {"title": "#1#"}, NOW)
     return world.store
 
