@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ..engine.claims import CLAIM_SECONDS
 from ..engine.ports import DELIVERS
-from ..models import Connection, Intent, TicketLink
+from ..models import Connection, ConnectionPulse, Intent, TicketLink
 from .ahead import read_ahead, take_held
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,16 @@ def due_links(now: datetime) -> Q:
 
 class ClaimRows:
     """Who acts on which lane. A claim lapses when its worker dies."""
+
+    def claim_probe(self, connection: Connection, *, now: datetime) -> list[TicketLink]:
+        if not TicketLink.objects.filter(due_links(now), connection=connection).exists():
+            return []
+        with transaction.atomic():
+            # Who probes is found out one at a time.
+            ConnectionPulse.objects.select_for_update().get(connection=connection)
+            if TicketLink.objects.filter(connection=connection, claimed_until__gte=now).exists():
+                return []
+            return self.claim(connection, now=now, most=1)
 
     def claim(self, connection: Connection, *, now: datetime, most: int) -> list[TicketLink]:
         # Read first: a round that finds nothing must not take SQLite's one write lock.

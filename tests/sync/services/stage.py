@@ -21,6 +21,7 @@ from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.snapshot import Visibility
 from apps.sync.engine.work import Work
 from apps.sync.models import Connection, TicketLink
+from apps.sync.services import patience
 from apps.sync.store import store
 from apps.sync.store.rules import published_rules
 from apps.tickets import services as tickets
@@ -117,6 +118,8 @@ class Stage:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
+        # No other thread sees what a test has not committed.
+        monkeypatch.setattr(patience, "MOMENT", 60.0)
         self.cast: Cast = load_cast(password=None)
         self.systems: dict[str, MemorySystem] = {}
         self.connections: dict[str, Connection] = {}
