@@ -141,12 +141,12 @@ class _Trip:
         """Settle what came since the last time."""
         come = [self._come.popleft() for _ in range(len(self._come))]
         done = [Errand(self._left.pop(work.link_id), work, result) for work, result in come]
-        _places.take(self._key, -len(done))
         self.failed += sum(isinstance(errand.result, Failed) for errand in done)
         settled_at = timezone.now()
         for start in range(0, len(done), LANES_A_TRANSACTION):
             self._lease.keep()
             _settle_all(done[start : start + LANES_A_TRANSACTION], self._connection, self._rules, settled_at)
+        _places.take(self._key, -len(done))
         calls = [self._calls.pop(0) for _ in range(len(self._calls))]
         keep_exchanges(self._connection, calls)
 

@@ -61,6 +61,7 @@ class LaneRows:
                     ticket=fresh,
                     state=TicketLink.State.CREATING,
                     start_seq=fresh.last_seq,
+                    heard_seq=fresh.last_seq,
                     is_behind=fresh.is_restored,
                     due_at=now,
                     created_at=now,
