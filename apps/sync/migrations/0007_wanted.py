@@ -6,6 +6,7 @@ def fill(apps, _editor):
     Ticket = apps.get_model("tickets", "Ticket")
     ends = Ticket.objects.filter(pk=models.OuterRef("ticket")).values("last_seq")
     Link.objects.exclude(ticket=None).update(heard_seq=models.Subquery(ends))
+    Link.objects.filter(swept_at=None).update(swept_at=models.F("created_at"))
     open_intents = Intent.objects.filter(link=models.OuterRef("pk"), state="open")
     Link.objects.filter(models.Exists(open_intents)).update(is_unsettled=True)
 
@@ -49,5 +50,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='ticketlink',
             index=models.Index(condition=models.Q(('claimed_until__isnull', False)), fields=['claimed_by'], name='claimed_links'),
+        ),
+        migrations.AlterField(
+            model_name='ticketlink',
+            name='swept_at',
+            field=models.DateTimeField(help_text='When it was last compared as a whole, or made.', null=True),
+        ),
+        migrations.AddIndex(
+            model_name='ticketlink',
+            index=models.Index(fields=['connection', 'swept_at'], name='sync_ticket_connect_df2ee0_idx'),
         ),
     ]

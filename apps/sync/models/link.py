@@ -58,7 +58,7 @@ class TicketLink(models.Model):
     hint_version = models.CharField(max_length=200, blank=True, help_text="The version that it named.")
     change_cursor = models.CharField(max_length=200, blank=True)
     looked_at = models.DateTimeField(null=True)
-    swept_at = models.DateTimeField(null=True)
+    swept_at = models.DateTimeField(null=True, help_text="When it was last compared as a whole, or made.")
     compare_wanted = models.BooleanField(default=False, help_text="The next look compares the whole ticket.")
     repair = models.JSONField(default=list, help_text="Rules whose field the system must get again.")
 
@@ -92,6 +92,7 @@ class TicketLink(models.Model):
         indexes = [
             models.Index(fields=["connection", "wanted_at"]),
             models.Index(fields=["connection", "external_id"]),
+            models.Index(fields=["connection", "swept_at"]),
             models.Index(fields=["claimed_by"], condition=Q(claimed_until__isnull=False), name="claimed_links"),
             models.Index(fields=["ticket"]),
         ]

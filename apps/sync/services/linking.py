@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from apps.tickets.models import Ticket, TicketParty
 
@@ -72,7 +72,10 @@ def hear_missed(*, now: datetime) -> None:
 def link_missed(connection: Connection, *, now: datetime) -> int:
     """The net under lost wake-ups: offer tickets touched since the last time to the connection's rules."""
     since = connection.pulse.linked_until
-    tickets = Ticket.objects.filter(parties__organization=connection.organization).exclude(links__connection=connection)
+    # Not joined: a planner may begin with all tickets of the organization, and not with those touched lately.
+    takes_part = TicketParty.objects.filter(ticket=OuterRef("pk"), organization=connection.organization)
+    known = TicketLink.objects.filter(ticket=OuterRef("pk"), connection=connection)
+    tickets = Ticket.objects.filter(Exists(takes_part), ~Exists(known))
     if since is not None:
         tickets = tickets.filter(touched_at__gte=since - OVERLAP)
     rules = store.rules(connection)

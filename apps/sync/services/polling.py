@@ -111,12 +111,8 @@ def sweep(connection: Connection, *, now: datetime | None = None) -> int:
     """Mark the links that were not compared as a whole for longest; how many that are."""
     now = now or timezone.now()
     before = now - timedelta(seconds=connection.sweep_seconds)
-    old = (
-        TicketLink.objects.filter(connection=connection, state=TicketLink.State.LINKED, intake_hold__isnull=True)
-        .filter(Q(swept_at=None, created_at__lt=before) | Q(swept_at__lt=before))
-        .order_by("swept_at")
-        .values_list("pk", flat=True)[:SWEPT_AT_ONCE]
-    )
+    linked = TicketLink.objects.filter(connection=connection, state=TicketLink.State.LINKED, intake_hold__isnull=True)
+    old = linked.filter(swept_at__lt=before).order_by("swept_at").values_list("pk", flat=True)[:SWEPT_AT_ONCE]
     return TicketLink.objects.filter(pk__in=list(old)).update(
         look_wanted=F("look_wanted") + 1, compare_wanted=True, swept_at=now
     )

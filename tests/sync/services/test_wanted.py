@@ -22,7 +22,15 @@ from .stage import AT, Stage
 
 A, B = "infinity-architecture", "infinity-projects"
 HOLD = {"cause": "rules"}
-BIG = ("sync_ticketlink", "tickets_ticket", "tickets_ticketevent", "sync_intent", "sync_pairing", "sync_notice")
+BIG = (
+    "sync_ticketlink",
+    "tickets_ticket",
+    "tickets_ticketparty",
+    "tickets_ticketevent",
+    "sync_intent",
+    "sync_pairing",
+    "sync_notice",
+)
 
 
 def test_the_database_knows_of_each_row_whether_it_is_wanted(stage: Stage) -> None:
@@ -115,6 +123,9 @@ def test_nothing_that_is_asked_for_an_entry_scans_a_table(stage: Stage) -> None:
         hint = NoticeHint("delivery-1", (ExternalRef(stage.link(A, ticket).external_id),))
         sync.accept_notice(stage.connection(A), hint, now=stage.now)
         sync.link_tickets([str(ticket.pk)], now=stage.now)
+        for slug in (A, B):
+            sync.link_missed(stage.connection(slug), now=stage.now)
+            sync.sweep(stage.connection(slug), now=stage.now)
         for slug in (A, B, A, B):
             sync.connections_with_work(stage.now)
             stage.now += timedelta(minutes=1)
@@ -141,6 +152,6 @@ def scans(statements: list[tuple[str, Any]]) -> list[str]:
 def reads_all(step: str, sql: str) -> bool:
     """Whether a step reads all of a table that grows, or all that belongs to a connection or an organization."""
     kind, name, *_rest = [*step.split(), "", ""]
-    known = dict((alias, table) for table, alias in re.findall(r'"(\w+)" ([A-Z]\d+)\b', sql))
+    known = {alias: table for table, alias in re.findall(r'"(\w+)" ([A-Z]\d+)\b', sql)}
     is_wide = kind == "SCAN" or step.endswith(("(connection_id=?)", "(organization_id=?)"))
     return is_wide and known.get(name, name) in BIG
