@@ -2,8 +2,8 @@
 
 So many tickets are stored and linked that nothing is to be done for. A connection is paused while so many edits of
 some of its tickets gather; then it goes on. Prints JSON: how fast they are written, CPU time and database queries for
-each (less what the portal takes at rest in that time: its sweeps), the most memory that the portal's process held, and in
-how many tickets the system's own log shows other edits, or another order, than were made. ``DATABASE_URL`` names a
+each (less what the portal takes at rest in that time: its sweeps), the most memory that the portal's process held, and
+in how many tickets the system's own log shows other edits, or another order, than were made. ``DATABASE_URL`` names a
 PostgreSQL database instead of SQLite.
 """
 

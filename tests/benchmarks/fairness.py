@@ -35,6 +35,9 @@ EDITS = 60
 class Trouble(Protocol):
     """What goes wrong during every other lap."""
 
+    def work(self) -> None:
+        """Add what is to be done besides in every lap, in trouble or not."""
+
     def give(self) -> None:
         """Let it begin."""
 
@@ -80,21 +83,22 @@ def _laps(crossing: "Crossing", options: argparse.Namespace) -> dict[str, Any]:
     ids = [crossing.file(f"ticket {at}") for at in range(options.tickets)]
     crossing.wait_for("tickets in the target", lambda: crossing.has("ticket", ids))
     if options.hang:
-        healthy, trouble = ids, Hang(crossing, options.hang)
+        healthy = ids
+        trouble: Trouble = Hang(crossing, options.hang)
     else:
         healthy = [key for at, key in enumerate(ids) if at % POISONED]
         trouble = Poison(crossing, [key for key in ids if key not in set(healthy)])
     # The first lap warms up what later ones find there; pairs go back and forth, so that neither kind always leads.
-    _lap(crossing, "warm up", ids, ids, None)
+    _lap(crossing, "warm up", ids, ids, trouble, is_given=False)
     laps: dict[str, list[dict[str, float]]] = {"plain": [], "in trouble": []}
     states = []
     for number in range(options.rounds):
         for kind in sorted(laps, reverse=number % 2 == 0):
-            given = trouble if kind == "in trouble" else None
-            laps[kind].append(_lap(crossing, f"edited {number} {kind}", ids, healthy, given))
-            if given is not None:
-                states.append(given.state())
-                given.heal()
+            is_given = kind == "in trouble"
+            laps[kind].append(_lap(crossing, f"edited {number} {kind}", ids, healthy, trouble, is_given=is_given))
+            if is_given:
+                states.append(trouble.state())
+            trouble.heal()
             crossing.wait_for(f"all of {number}", lambda: crossing.has(f"edited {number} {kind}", ids))  # noqa: B023
     pairs = list(zip(laps["plain"], laps["in trouble"], strict=True))
     ratio = round(median(plain["seconds"] / troubled["seconds"] for plain, troubled in pairs), 3)
@@ -113,7 +117,7 @@ def _laps(crossing: "Crossing", options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _lap(
-    crossing: "Crossing", mark: str, ids: Sequence[str], healthy: Sequence[str], trouble: Trouble | None
+    crossing: "Crossing", mark: str, ids: Sequence[str], healthy: Sequence[str], trouble: Trouble, *, is_given: bool
 ) -> dict[str, float]:
     """Edit all tickets, and wait until the healthy ones have crossed."""
     from .processes import cpu_of
@@ -121,8 +125,9 @@ def _lap(
     crossing.pause()
     for key in ids:
         crossing.edit(key, f"{mark} {key[-6:]}")
-    if trouble is not None:
+    if is_given:
         trouble.give()
+    trouble.work()
     cpu = cpu_of([crossing.portal.pid])
     crossing.go_on()
     seconds = crossing.wait_for(mark, lambda: crossing.has(mark, healthy))

@@ -26,6 +26,9 @@ class Poison:
         self._links = list(crossing.links_there(ids))
         self._faults: list[int] = []
 
+    def work(self) -> None:
+        """The poisoned lanes are edited with the others."""
+
     def give(self) -> None:
         refused, broken, unreadable, silent, ours = (self._links[way::WAYS] for way in range(WAYS))
         faults: list[tuple[list[TicketLink], dict[str, Any]]] = [
@@ -65,11 +68,14 @@ class Hang:
         self._opened = {name: open_tickets(crossing, name, tickets) for name in HANGING}
         self._faults: dict[str, int] = {}
 
+    def work(self) -> None:
+        for opened in self._opened.values():
+            write(opened, 1)
+
     def give(self) -> None:
-        for name, opened in self._opened.items():
+        for name in HANGING:
             door = self._crossing.stage.doors[name]
             self._faults[name] = door.switch_on(kind="slow", seconds=FOR_EVER, path=OF_THE_VENDOR)
-            write(opened, 1)
 
     def state(self) -> dict[str, int]:
         """What the systems that hang have not got, and how many of their lanes wait for an answer."""
@@ -82,6 +88,8 @@ class Hang:
     def heal(self) -> None:
         for name, fault in self._faults.items():
             self._crossing.stage.doors[name].switch_off(fault)
+        self._faults.clear()
+        for name in HANGING:
             connection = self._crossing.connections[name]
             ConnectionPulse.objects.filter(connection=connection).update(failures=0, resting_until=None)
             TicketLink.objects.filter(connection=connection, due_at__gt=timezone.now()).update(due_at=timezone.now())

@@ -79,8 +79,9 @@ def _ask(
 
 def _keep_turn(connection: Connection) -> None:
     """Nobody else asks a system that still is to answer."""
-    again = timezone.now() + timedelta(seconds=max(connection.poll_seconds, SHORTEST_TURN))
-    ConnectionPulse.objects.filter(connection=connection).update(poll_due_at=again)
+    now = timezone.now()
+    turn = timedelta(seconds=max(connection.poll_seconds, SHORTEST_TURN))
+    ConnectionPulse.objects.filter(connection=connection, poll_due_at__lt=now + turn / 2).update(poll_due_at=now + turn)
 
 
 def _settle_failure(connection: Connection, problem: ConnectorError, now: datetime) -> None:

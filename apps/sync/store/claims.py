@@ -49,7 +49,7 @@ def hear_journals(which: Q) -> None:
     with transaction.atomic():
         free = TicketLink.objects.filter(pk__in=keys)
         if database.features.has_select_for_update_skip_locked:
-            free = TicketLink.objects.filter(pk__in=list(free.select_for_update(skip_locked=True).only("pk")))
+            free = TicketLink.objects.filter(pk__in=[link.pk for link in free.select_for_update(skip_locked=True)])
         free.update(heard_seq=Subquery(_HEARD))
 
 
