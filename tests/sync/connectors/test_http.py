@@ -125,6 +125,11 @@ class TestAddresses:
         play(fine, scenario)
 
 
+async def never(_request: web.Request) -> web.Response:
+    await asyncio.sleep(3)
+    return web.Response()
+
+
 class TestLostAnswers:
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
     @pytest.mark.parametrize("behavior", [cut, cut_in_the_middle])
@@ -163,10 +168,6 @@ class TestLostAnswers:
         play(cut, scenario)
 
     def test_by_a_deadline_leave_a_write_in_doubt(self) -> None:
-        async def never(_request: web.Request) -> web.Response:
-            await asyncio.sleep(30)
-            return web.Response()
-
         async def scenario(system: System) -> None:
             async with opened(system.client(deadline=0.05)) as client:
                 with pytest.raises(Unreachable) as failure:
@@ -176,10 +177,6 @@ class TestLostAnswers:
         play(never, scenario)
 
     def test_end_before_the_deadline_when_the_system_keeps_silent(self) -> None:
-        async def never(_request: web.Request) -> web.Response:
-            await asyncio.sleep(3)
-            return web.Response()
-
         async def scenario(system: System) -> None:
             async with opened(system.client(deadline=2.0)) as client:
                 began = time.monotonic()

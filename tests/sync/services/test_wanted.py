@@ -112,6 +112,9 @@ def test_nothing_that_is_asked_for_an_entry_scans_a_table(stage: Stage) -> None:
     stage.connect(B)
     ticket = stage.open(A, B)
     stage.rest()
+    for slug in (A, B):
+        # The first time a connection is offered every ticket there is.
+        sync.link_missed(stage.connection(slug), now=stage.now)
     said: list[tuple[str, Any]] = []
 
     def keep(execute: Any, sql: str, params: Any, *rest: Any) -> Any:
