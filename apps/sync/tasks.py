@@ -53,6 +53,7 @@ def work_connection(connection_id: str) -> None:
 @shared_task(name="sync.work_lanes")
 def work_lanes() -> None:
     """The sweep under lost wake-ups: every connection with something due gets its turn."""
+    services.hear_missed(now=timezone.now())
     for connection_id in services.connections_with_work(timezone.now()):
         work_connection.delay(connection_id)
 

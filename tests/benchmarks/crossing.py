@@ -98,13 +98,13 @@ class Crossing:
         there = self.links_there(ids).filter(state=TicketLink.State.LINKED, ticket__title__startswith=mark)
         return bool(there.filter(applied_seq=F("ticket__last_seq")).count() == len(ids))
 
-    def wait_for(self, what: str, check: Callable[[], bool], *, pause: float = 0.05) -> float:
+    def wait_for(self, what: str, check: Callable[[], bool], *, pause: float = 0.05, longest: float = LONGEST) -> float:
         """Seconds until ``check`` holds."""
         started = time.monotonic()
         while not check():
             self.stage.check()
-            if time.monotonic() - started > LONGEST:
-                raise NotThere(f"{what}: not within {LONGEST:.0f} s")
+            if time.monotonic() - started > longest:
+                raise NotThere(f"{what}: not within {longest:.0f} s")
             time.sleep(pause)
         return time.monotonic() - started
 

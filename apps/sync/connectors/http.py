@@ -39,6 +39,9 @@ from .base import (
 USER_AGENT = "siamportal"
 DEADLINE_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
+SILENT_SHARE = 0.5
+"""So much of a call's deadline a system may let pass without a byte. One that hangs is given up then; one that answers
+slowly has the rest to end."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 LONGEST_WAIT = 3600.0
 SHOWN_BODY = 2000
@@ -200,7 +203,9 @@ class VendorHttp:
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=self._context.guard.resolver(), limit=128),
-            timeout=aiohttp.ClientTimeout(total=self._deadline, connect=CONNECT_SECONDS),
+            timeout=aiohttp.ClientTimeout(
+                total=self._deadline, connect=CONNECT_SECONDS, sock_read=self._deadline * SILENT_SHARE
+            ),
             headers={"User-Agent": USER_AGENT},
             trust_env=False,
             trace_configs=[_last_moment()],

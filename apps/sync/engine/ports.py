@@ -175,6 +175,10 @@ class Claims(Protocol):
     def claim(self, connection: ConnectionRow, *, now: datetime, most: int) -> list[LinkRow]:
         """Claim links that are due, in the order in which they became so."""
 
+    def claim_probe(self, connection: ConnectionRow, *, now: datetime) -> list[LinkRow]:
+        """Claim one link that is due, unless some are claimed already: of two workers one tries whether a system that
+        rested answers again (INV-34)."""
+
     def renew(self, token: str) -> bool:
         """Keep the claims made with ``token`` for another ``CLAIM_SECONDS``; False when the store cannot say so now."""
 
@@ -369,6 +373,7 @@ class Pulses(Protocol):
     ) -> None:
         """A failure of the system as a whole. After several in a row the breaker opens, longer each time (INV-34).
 
+        While it is open nothing counts: all calls that were under way fail together, and that is one outage.
         ``again``: it met a lane that had failed before, which says nothing of a system that answers the others since.
         """
 

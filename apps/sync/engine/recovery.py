@@ -67,7 +67,7 @@ SAME_FAULT_LIMIT = 14
 STALE_LIMIT = 3
 OPENS_AFTER = 5
 PROBE_FIRST = 5.0
-PROBE_LONGEST = 300.0
+PROBE_LONGEST = 60.0
 
 
 def backoff(attempts: int, jitter: float, first: float = FIRST_DELAY, longest: float = LONGEST_DELAY) -> float:

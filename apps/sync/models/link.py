@@ -2,13 +2,23 @@ import uuid
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 
 from apps.tickets.models import Attachment, Comment, Ticket
 
 from ..bases import read_base, write_base
 from ..engine.merge import MergeBase
+from ..engine.ports import DELIVERS, LinkState
 from .connection import Connection
+
+_LOOKS = Q(look_wanted__gt=F("look_done"), intake_hold__isnull=True) & ~Q(external_id="")
+_OWES = Q(delivery_hold__isnull=True, state__in=[str(one) for one in DELIVERS]) & (
+    Q(heard_seq__gt=F("applied_seq")) | ~Q(repair=[])
+)
+# What its system got before the database was put back is not known until the ticket was read.
+_MAY_SEND = Q(is_behind=False) | Q(external_id="")
+# What a ticket that is gone owes an answer for can only be found out once it is seen again.
+_UNSETTLED = (Q(is_unsettled=True) | ~Q(claimed_by="")) & ~Q(state=str(LinkState.DETACHED))
 
 
 class TicketLink(models.Model):
@@ -39,6 +49,7 @@ class TicketLink(models.Model):
 
     start_seq = models.PositiveIntegerField(default=0)
     applied_seq = models.PositiveIntegerField(default=0)
+    heard_seq = models.PositiveIntegerField(default=0, help_text="The journal's end when the lane last heard of it.")
     merge_base = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
 
     look_wanted = models.PositiveIntegerField(default=0, help_text="Counts hints that the system's ticket changed.")
@@ -47,7 +58,7 @@ class TicketLink(models.Model):
     hint_version = models.CharField(max_length=200, blank=True, help_text="The version that it named.")
     change_cursor = models.CharField(max_length=200, blank=True)
     looked_at = models.DateTimeField(null=True)
-    swept_at = models.DateTimeField(null=True)
+    swept_at = models.DateTimeField(null=True, help_text="When it was last compared as a whole, or made.")
     compare_wanted = models.BooleanField(default=False, help_text="The next look compares the whole ticket.")
     repair = models.JSONField(default=list, help_text="Rules whose field the system must get again.")
 
@@ -55,6 +66,13 @@ class TicketLink(models.Model):
     intake_hold = models.JSONField(null=True, help_text="Why news from the system waits, and who must act.")
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()
+    wanted_at = models.GeneratedField(
+        expression=Case(When(_LOOKS | (_OWES & _MAY_SEND) | _UNSETTLED, then=F("due_at"))),
+        output_field=models.DateTimeField(null=True),
+        db_persist=True,
+        help_text="When a worker may take it, if there is something to read, to write or to find out.",
+    )
+    is_unsettled = models.BooleanField(default=False, help_text="What became of a write is to be found out.")
     last_failure = models.TextField(blank=True)
     claimed_by = models.CharField(max_length=40, blank=True)
     claimed_until = models.DateTimeField(null=True)
@@ -71,7 +89,13 @@ class TicketLink(models.Model):
                 fields=["connection", "ticket"], condition=Q(ticket__isnull=False), name="one_link_per_ticket"
             ),
         ]
-        indexes = [models.Index(fields=["connection", "state", "due_at"]), models.Index(fields=["ticket"])]
+        indexes = [
+            models.Index(fields=["connection", "wanted_at"]),
+            models.Index(fields=["connection", "external_id"]),
+            models.Index(fields=["connection", "swept_at"]),
+            models.Index(fields=["claimed_by"], condition=Q(claimed_until__isnull=False), name="claimed_links"),
+            models.Index(fields=["ticket"]),
+        ]
 
     def __str__(self) -> str:
         return self.key or self.external_id or f"{self.connection} (not yet created)"

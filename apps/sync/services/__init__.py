@@ -13,7 +13,7 @@ from .connections import (
     resume_connection,
 )
 from .lanes import NothingWaits, settle_conflict, skip_entry
-from .linking import link_missed, link_ticket, link_tickets
+from .linking import hear_missed, link_missed, link_ticket, link_tickets
 from .making import connector_for
 from .operating import retry_lanes
 from .polling import is_poll_due, poll, sweep
@@ -34,6 +34,7 @@ __all__ = [
     "connector_for",
     "create_connection",
     "draft_rules",
+    "hear_missed",
     "is_poll_due",
     "link_missed",
     "link_ticket",

@@ -6,8 +6,9 @@ change log is readable); opening one anew for every round would cost more calls 
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from concurrent.futures import wait
+import time
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
@@ -38,23 +39,11 @@ class _Caller:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._open: dict[str, tuple[str, Connector]] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._opening: dict[tuple[str, str], asyncio.Task[Connector]] = {}
         threading.Thread(target=self._loop.run_forever, name="connector calls", daemon=True).start()
 
-    def run(
-        self,
-        connection: Connection,
-        act: Callable[[Connector], Awaitable[T]],
-        calls: list[Call],
-        meanwhile: Callable[[], object],
-    ) -> T:
-        gate = gate_for(connection)
-        future = asyncio.run_coroutine_threadsafe(self._run(connection, act, calls), self._loop)
-        while not wait([future], timeout=MEANWHILE_SECONDS).done:
-            gate.attend(connection)
-            meanwhile()
-        gate.leave(connection)
-        return future.result()
+    def begin(self, connection: Connection, act: Callable[[Connector], Awaitable[T]], calls: list[Call]) -> "Future[T]":
+        return asyncio.run_coroutine_threadsafe(self._run(connection, act, calls), self._loop)
 
     async def _run(self, connection: Connection, act: Callable[[Connector], Awaitable[T]], calls: list[Call]) -> T:
         _calls.set(calls)
@@ -66,24 +55,32 @@ class _Caller:
 
     async def _connector(self, connection: Connection) -> Connector:
         key, print_ = str(connection.pk), _fingerprint(connection)
-        async with self._opening.setdefault(key, asyncio.Lock()):
-            known = self._open.get(key)
-            if known is not None and known[0] == print_:
-                return known[1]
-            if known is not None:
-                del self._open[key]
-                await known[1].__aexit__(None, None, None)
-            gate = gate_for(connection)
-            gate.forget()
-            connector = await connector_for(connection, _record, gate).__aenter__()
-            try:
-                # The check finds out what this instance lets us do (a readable change log, the version to speak).
-                await connector.check()
-            except BaseException:
-                await connector.__aexit__(None, None, None)
-                raise
-            self._open[key] = (print_, connector)
-            return connector
+        known = self._open.get(key)
+        if known is not None and known[0] == print_:
+            return known[1]
+        # Whoever comes while one is being opened gets the same connector, or the same refusal: a system that hangs
+        # is waited for once, not by each in turn.
+        opening = self._opening.get((key, print_))
+        if opening is None:
+            opening = self._opening[key, print_] = asyncio.create_task(self._open_anew(connection, key, print_))
+            opening.add_done_callback(lambda _done: self._opening.pop((key, print_)))
+        return await asyncio.shield(opening)
+
+    async def _open_anew(self, connection: Connection, key: str, print_: str) -> Connector:
+        known = self._open.pop(key, None)
+        if known is not None:
+            await known[1].__aexit__(None, None, None)
+        gate = gate_for(connection)
+        gate.forget()
+        connector = await connector_for(connection, _record, gate).__aenter__()
+        try:
+            # The check finds out what this instance lets us do (a readable change log, the version to speak).
+            await connector.check()
+        except BaseException:
+            await connector.__aexit__(None, None, None)
+            raise
+        self._open[key] = (print_, connector)
+        return connector
 
 
 def _record(record: ExchangeRecord) -> None:
@@ -101,27 +98,43 @@ def _fingerprint(connection: Connection) -> str:
     )
 
 
-MEANWHILE_SECONDS = 1.0
+LOOKS_EVERY = 1.0
 RENEWED = ("access_token", "refresh_token", "notice_secret", "former_notice_secret")
 _lock = threading.Lock()
 _caller: _Caller | None = None
 
 
-def call(
+def begin(
     connection: Connection,
     act: Callable[[Connector], Awaitable[T]],
-    calls: list[Call] | None = None,
+    calls: list[Call],
     *,
-    meanwhile: Callable[[], object] = lambda: None,
     want: int = FOR_POLLS,
     leave: int = 0,
-) -> T:
-    """Run ``act`` with the open connector of ``connection``; ``calls`` gets every call made, and ``meanwhile`` is
-    called about once a second in the calling thread. ``want`` calls are taken from the connection's allowance
-    beforehand, so that ``leave`` stay for others. Raises ConnectorError."""
+) -> "Future[T]":
+    """Set out to run ``act`` with the open connector of ``connection``; ``calls`` gets every call made. ``want`` calls
+    are taken from the connection's allowance beforehand, so that ``leave`` stay for others."""
     global _caller  # noqa: PLW0603  one loop a process, made when first needed: after a worker's fork, never before
     with _lock:
         if _caller is None:
             _caller = _Caller()
     gate_for(connection).stock(connection, want=want, leave=leave)
-    return _caller.run(connection, act, calls if calls is not None else [], meanwhile)
+    return _caller.begin(connection, act, calls)
+
+
+def until_answered(
+    connection: Connection, answer: "Future[T]", meanwhile: Callable[[], object]
+) -> "Generator[Future[T], None, T]":
+    """Wait for ``answer``; look after the connection's gate once a second, and call ``meanwhile`` more often. Raises
+    ConnectorError."""
+    gate, looked = gate_for(connection), time.monotonic()
+    while not answer.done():
+        yield answer
+        if answer.done():
+            break
+        meanwhile()
+        if time.monotonic() - looked >= LOOKS_EVERY:
+            looked = time.monotonic()
+            gate.attend(connection)
+    gate.leave(connection)
+    return answer.result()

@@ -68,11 +68,12 @@ async def carry_out_all(
     *,
     may_write: Callable[[], bool] = lambda: True,
     heard: Callable[[base.ConnectorError], object] = lambda _problem: None,
+    came: Callable[[Work, Result], object] = lambda _work, _result: None,
 ) -> list[Result]:
     """Carry out independent pieces of work at once, at most ``AT_ONCE``; one that hangs is given up after a while.
 
     ``may_write`` is asked before each write and each of its requests: once the claim is gone, another worker may be at
-    the same step. ``heard`` is told at once of what a system said against a call.
+    the same step. ``heard`` is told at once of what a system said against a call, and ``came`` of each result.
     """
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -96,7 +97,12 @@ async def carry_out_all(
                     heard(problem)
                 return Failed(read_failure(problem))
 
-    return list(await asyncio.gather(*(one(work) for work in works)))
+    async def tell(work: Work) -> Result:
+        result = await one(work)
+        came(work, result)
+        return result
+
+    return list(await asyncio.gather(*(tell(work) for work in works)))
 
 
 async def carry_out(connector: Connector, work: Work) -> Result:

@@ -17,7 +17,7 @@ from apps.foundation import wake
 from apps.foundation.outbound import AddressRefused, OutboundGuard
 from apps.tickets.actor import Actor
 
-from ..connectors.base import ConnectorError, SystemCard
+from ..connectors.base import ConnectorError, SystemCard, Unreachable
 from ..connectors.catalog import CONNECTORS, ConnectorClass
 from ..connectors.http import Gate
 from ..engine.allowance import SMALLEST_A_MINUTE, SMALLEST_AN_HOUR
@@ -28,6 +28,8 @@ from .making import connector_for
 from .ruling import published_rules
 
 USUAL_HANDFUL = 10
+VISIT_SECONDS = 15.0
+"""How long a person waits for a system, and with them a thread of the web server."""
 
 
 class ConnectionRefused(Exception):
@@ -198,8 +200,11 @@ def check_connection(*, connection: Connection, actor: Actor, at: datetime) -> S
 
 
 async def _check_live(connection: Connection, gate: Gate) -> SystemCard:
-    async with connector_for(connection, gate=gate) as connector:
-        return await connector.check()
+    try:
+        async with asyncio.timeout(VISIT_SECONDS), connector_for(connection, gate=gate) as connector:
+            return await connector.check()
+    except TimeoutError as problem:
+        raise Unreachable(f"the system did not answer within {VISIT_SECONDS:.0f} seconds") from problem
 
 
 @transaction.atomic

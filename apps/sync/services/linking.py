@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, Q
+
 from apps.tickets.models import Ticket, TicketParty
 
 from ..crashpoints import reached
@@ -11,18 +13,24 @@ from ..engine.linking import offer_ticket
 from ..engine.ports import LinkRow
 from ..models import Connection, ConnectionPulse, TicketLink
 from ..store import store
+from ..store.claims import hear_journals
 
 OVERLAP = timedelta(minutes=10)
+LATE = timedelta(minutes=1)
+"""What was written may be committed so much later, and by another clock."""
+_heard_until: datetime | None = None
 
 
 def link_ticket(ticket: Ticket, *, now: datetime) -> list[LinkRow]:
-    """Make the links that ``ticket`` lacks; each starts its lane at the journal's present end."""
+    """Make the links that ``ticket`` lacks; each starts its lane at the journal's present end. Others hear of it."""
+    hear_journals(Q(ticket=ticket.pk))
     return _make_links([ticket.pk], now)
 
 
 def link_tickets(ticket_ids: Sequence[str], *, now: datetime) -> list[str]:
-    """Make the links that these tickets lack; the ids of all connections that have one to them."""
+    """Make the links that these tickets lack, and let the others hear of them; the ids of their connections."""
     keys = [UUID(key) for key in ticket_ids]
+    hear_journals(Q(ticket__in=keys))
     _make_links(keys, now)
     links = TicketLink.objects.filter(ticket__in=keys)
     return [str(key) for key in links.values_list("connection", flat=True).distinct()]
@@ -52,10 +60,22 @@ def _make_links(ticket_ids: Sequence[UUID], now: datetime) -> list[LinkRow]:
     return links
 
 
+def hear_missed(*, now: datetime) -> None:
+    """The net under lost wake-ups: let lanes hear of tickets that were written since the last time. A process that has
+    just begun asks about all."""
+    global _heard_until  # noqa: PLW0603  one for the process, like the sweep that it belongs to
+    since = _heard_until
+    hear_journals(Q() if since is None else Q(ticket__touched_at__gte=since - LATE))
+    _heard_until = now
+
+
 def link_missed(connection: Connection, *, now: datetime) -> int:
     """The net under lost wake-ups: offer tickets touched since the last time to the connection's rules."""
     since = connection.pulse.linked_until
-    tickets = Ticket.objects.filter(parties__organization=connection.organization).exclude(links__connection=connection)
+    # Not joined: a planner may begin with all tickets of the organization, and not with those touched lately.
+    takes_part = TicketParty.objects.filter(ticket=OuterRef("pk"), organization=connection.organization)
+    known = TicketLink.objects.filter(ticket=OuterRef("pk"), connection=connection)
+    tickets = Ticket.objects.filter(Exists(takes_part), ~Exists(known))
     if since is not None:
         tickets = tickets.filter(touched_at__gte=since - OVERLAP)
     rules = store.rules(connection)

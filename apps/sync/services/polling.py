@@ -1,6 +1,8 @@
 """Asking systems for changes: an overlapping cursor under the webhooks, and a rolling comparison of whole tickets."""
 
 import uuid
+from collections.abc import Generator
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q
@@ -12,26 +14,34 @@ from ..engine.recovery import Action, decide
 from ..models import Connection, ConnectionPulse, TicketLink
 from ..store import store
 from .accepting import accept_page
-from .calling import Call, call
+from .calling import Call, begin, until_answered
 from .carrying import read_failure
+from .patience import Waiting, carry_on
 from .pulse import is_callable_now
 from .rounds import keep_exchanges
 
 MOST_PAGES = 50
 SWEPT_AT_ONCE = 100
+SHORTEST_TURN = 5
 
 
 def poll(connection: Connection, *, now: datetime | None = None) -> int:
-    """Ask one system what changed, if it is its turn; how many tickets are to be read."""
+    """Ask one system what changed, if it is its turn; how many tickets are to be read, as far as it said at once."""
     now = now or timezone.now()
     if not is_callable_now(connection, now=now) or not _take_turn(connection, now):
         return 0
+    marked: list[int] = []
+    carry_on(_ask_for_changes(connection, now, marked))
+    return sum(marked)
+
+
+def _ask_for_changes(connection: Connection, now: datetime, marked: list[int]) -> Waiting:
     calls: list[Call] = []
-    marked, cursor = 0, connection.pulse.cursor or None
+    cursor = connection.pulse.cursor or None
     try:
         for _ in range(MOST_PAGES):
-            page = _ask(connection, cursor, calls)
-            marked += accept_page(connection, page, now=now)
+            page = yield from _ask(connection, cursor, calls)
+            marked.append(accept_page(connection, page, now=now))
             reached("cursor moved")
             if page.is_last or page.cursor == cursor:
                 break
@@ -41,7 +51,6 @@ def poll(connection: Connection, *, now: datetime | None = None) -> int:
         _settle_failure(connection, problem, now)
     finally:
         keep_exchanges(connection, calls)
-    return marked
 
 
 def is_poll_due(connection: Connection, *, now: datetime) -> bool:
@@ -60,9 +69,19 @@ def _take_turn(connection: Connection, now: datetime) -> bool:
     )
 
 
-def _ask(connection: Connection, cursor: str | None, calls: list[Call]) -> ChangedPage:
+def _ask(
+    connection: Connection, cursor: str | None, calls: list[Call]
+) -> "Generator[Future[ChangedPage], None, ChangedPage]":
     with during("poll"):
-        return call(connection, lambda connector: connector.changed_since(cursor), calls)
+        answer = begin(connection, lambda connector: connector.changed_since(cursor), calls)
+    return (yield from until_answered(connection, answer, lambda: _keep_turn(connection)))
+
+
+def _keep_turn(connection: Connection) -> None:
+    """Nobody else asks a system that still is to answer."""
+    now = timezone.now()
+    turn = timedelta(seconds=max(connection.poll_seconds, SHORTEST_TURN))
+    ConnectionPulse.objects.filter(connection=connection, poll_due_at__lt=now + turn / 2).update(poll_due_at=now + turn)
 
 
 def _settle_failure(connection: Connection, problem: ConnectorError, now: datetime) -> None:
@@ -93,12 +112,8 @@ def sweep(connection: Connection, *, now: datetime | None = None) -> int:
     """Mark the links that were not compared as a whole for longest; how many that are."""
     now = now or timezone.now()
     before = now - timedelta(seconds=connection.sweep_seconds)
-    old = (
-        TicketLink.objects.filter(connection=connection, state=TicketLink.State.LINKED, intake_hold__isnull=True)
-        .filter(Q(swept_at=None, created_at__lt=before) | Q(swept_at__lt=before))
-        .order_by("swept_at")
-        .values_list("pk", flat=True)[:SWEPT_AT_ONCE]
-    )
+    linked = TicketLink.objects.filter(connection=connection, state=TicketLink.State.LINKED, intake_hold__isnull=True)
+    old = linked.filter(swept_at__lt=before).order_by("swept_at").values_list("pk", flat=True)[:SWEPT_AT_ONCE]
     return TicketLink.objects.filter(pk__in=list(old)).update(
         look_wanted=F("look_wanted") + 1, compare_wanted=True, swept_at=now
     )

@@ -3,6 +3,7 @@
 import logging
 import random
 import traceback
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from ..connectors.base import Connector, ConnectorError
 from ..crashpoints import during, reached
 from ..engine.claims import Lease
 from ..engine.deciding import decide_work
+from ..engine.ports import LinkRow
 from ..engine.recovery import Failure, FailureKind, backoff
 from ..engine.rules import SyncRules
 from ..engine.settling import settle
@@ -25,21 +27,24 @@ from ..engine.work import Failed, Look, Looked, Result, Work
 from ..models import Connection, Exchange, TicketLink
 from ..store import store
 from ..store.ahead import read_held, take_held
-from .calling import Call, call
+from .calling import Call, begin, until_answered
 from .carrying import carry_out_all, operation_of, read_failure
 from .claims import lease_on
 from .gates import CALLS_A_LANE, FOR_POLLS, gate_for, room_for_lanes
+from .patience import Waiting, carry_on
 from .pulse import is_callable_now
+from .turns import Places
 
 log = logging.getLogger(__name__)
 LANES_AT_ONCE = 32
 LANES_A_TRANSACTION = 16
 """Few enough that a webhook which waits for SQLite's one writer is answered soon."""
 FIRST_RETRY = 5.0
+_places = Places(2 * LANES_AT_ONCE)
 
 
 class Round(NamedTuple):
-    """``worked``: links with a call in this round; ``failed`` of them without success."""
+    """``worked``: links with a call in this round; ``failed`` of them without success, as far as that is known."""
 
     worked: int
     failed: int
@@ -68,14 +73,15 @@ def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
     rules = store.rules(connection)
     if rules is None:
         return IDLE
-    pulse = connection.pulse
-    # After the breaker's rest one lane is the probe; if it fails the breaker opens again, for longer.
-    most = 1 if pulse.resting_until is not None else LANES_AT_ONCE
     room = room_for_lanes(connection, now=now)
     if room == 0:
         return IDLE
-    most = min(most, room or most)
-    links = store.claim(connection, now=now, most=most)
+    most = min(LANES_AT_ONCE, room or LANES_AT_ONCE, _places.free(str(connection.pk)))
+    if most == 0:
+        return IDLE
+    # After the breaker's rest one lane is the probe; if it fails the breaker opens again, for longer.
+    is_probe = connection.pulse.resting_until is not None
+    links = store.claim_probe(connection, now=now) if is_probe else store.claim(connection, now=now, most=most)
     if not links:
         return IDLE
     reached("claimed")
@@ -84,27 +90,65 @@ def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
         decided = decide_work(store, links, rules, now=now, may_go_on=lease.keep)
     if not decided:
         return Round(len(links), 0)
-    calls: list[Call] = []
-    results = _carry_out(connection, [work for _link, work in decided], lease, calls)
-    done = [Errand(cast(TicketLink, link), work, result) for (link, work), result in zip(decided, results, strict=True)]
-    settled_at = timezone.now()
-    for start in range(0, len(done), LANES_A_TRANSACTION):
-        lease.keep()
-        _settle_all(done[start : start + LANES_A_TRANSACTION], connection, rules, settled_at)
-    keep_exchanges(connection, calls)
-    return Round(len(decided), sum(isinstance(result, Failed) for result in results))
+    trip = _Trip(connection, rules, lease, decided)
+    carry_on(trip.go())
+    return Round(len(decided), trip.failed)
 
 
-def _carry_out(connection: Connection, works: Sequence[Work], lease: Lease, calls: list[Call]) -> list[Result]:
-    async def carry_out(connector: Connector) -> list[Result]:
-        return await carry_out_all(connector, works, may_write=lease.is_held, heard=gate_for(connection).heard)
+class _Trip:
+    """The calls of a round, and the settling of whatever comes of them, by whoever waits for it."""
 
-    want = len(works) * CALLS_A_LANE
-    try:
-        return call(connection, carry_out, calls, meanwhile=lease.keep, want=want, leave=FOR_POLLS)
-    except ConnectorError as problem:
-        # The system could not even be opened; nothing was written.
-        return [Failed(_as_connection_wide(read_failure(problem)))] * len(works)
+    def __init__(
+        self, connection: Connection, rules: SyncRules, lease: Lease, decided: Sequence[tuple[LinkRow, Work]]
+    ) -> None:
+        self._connection, self._rules, self._lease = connection, rules, lease
+        self._key = str(connection.pk)
+        self._left = {work.link_id: cast(TicketLink, link) for link, work in decided}
+        self._works = [work for _link, work in decided]
+        self._come: deque[tuple[Work, Result]] = deque()
+        self._calls: list[Call] = []
+        self.failed = 0
+
+    def go(self) -> Waiting:
+        """Make the calls, and settle them as they come."""
+        want = len(self._works) * CALLS_A_LANE
+        _places.take(self._key, len(self._left))
+        try:
+            answer = begin(self._connection, self._carry_out, self._calls, want=want, leave=FOR_POLLS)
+            try:
+                yield from until_answered(self._connection, answer, self._attend)
+            except ConnectorError as problem:
+                # The system could not even be opened; nothing was written.
+                refused = Failed(_as_connection_wide(read_failure(problem)))
+                self._come.extend((work, refused) for work in self._works)
+            self._settle()
+        finally:
+            _places.take(self._key, -len(self._left))
+
+    async def _carry_out(self, connector: Connector) -> list[Result]:
+        def come(work: Work, result: Result) -> None:
+            self._come.append((work, result))
+
+        heard = gate_for(self._connection).heard
+        return await carry_out_all(connector, self._works, may_write=self._lease.is_held, heard=heard, came=come)
+
+    def _attend(self) -> None:
+        self._lease.keep()
+        if self._come:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Settle what came since the last time."""
+        come = [self._come.popleft() for _ in range(len(self._come))]
+        done = [Errand(self._left.pop(work.link_id), work, result) for work, result in come]
+        self.failed += sum(isinstance(errand.result, Failed) for errand in done)
+        settled_at = timezone.now()
+        for start in range(0, len(done), LANES_A_TRANSACTION):
+            self._lease.keep()
+            _settle_all(done[start : start + LANES_A_TRANSACTION], self._connection, self._rules, settled_at)
+        _places.take(self._key, -len(done))
+        calls = [self._calls.pop(0) for _ in range(len(self._calls))]
+        keep_exchanges(self._connection, calls)
 
 
 def _as_connection_wide(failure: Failure) -> Failure:

@@ -35,3 +35,22 @@ class Turns:
         """Give the turn back."""
         with self._lock:
             self._at_work[connection_id] -= 1
+
+
+class Places:
+    """How many lanes of each connection are under way in this process, at most ``most``: those that a system does not
+    answer must not become ever more."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    def free(self, connection_id: str) -> int:
+        """How many more lanes may be begun. Two who ask at once may both take them: the bound is a rough one."""
+        return max(0, self._most - self._taken[connection_id])
+
+    def take(self, connection_id: str, number: int) -> None:
+        """Begin ``number`` lanes, or end so many where it is negative."""
+        with self._lock:
+            self._taken[connection_id] += number

@@ -93,6 +93,12 @@ class MemoryStore(MemoryBrakes):
                 self.update(link, claimed_by=token, claimed_until=now + timedelta(seconds=CLAIM_SECONDS))
         return [link.copy() for link in chosen]
 
+    def claim_probe(self, connection: SimulatedConnection, *, now: datetime) -> list[SimulatedLink]:
+        links = self.links_of[connection.pk].values()
+        if any(link.claimed_until is not None and link.claimed_until >= now for link in links):
+            return []
+        return self.claim(connection, now=now, most=1)
+
     def renew(self, token: str) -> bool:
         until = self.clock() + timedelta(seconds=CLAIM_SECONDS)
         for link in self.links.values():
@@ -327,7 +333,8 @@ class MemoryStore(MemoryBrakes):
         self, connection: SimulatedConnection, detail: str, *, now: datetime, jitter: float, again: bool = False
     ) -> None:
         pulse = connection.pulse
-        if again and not pulse.failures:
+        is_open = pulse.resting_until is not None and pulse.resting_until > now
+        if is_open or (again and not pulse.failures):
             return
         self.update(pulse, failures=pulse.failures + 1)
         if pulse.failures >= OPENS_AFTER:

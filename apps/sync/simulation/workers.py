@@ -84,8 +84,8 @@ def begin_round(world: "World", connection: SimulatedConnection, *, is_old: bool
     """Claim what is due, and decide; None when there is nothing to call for. ``is_old``: the version before does it,
     which needs another round to find that an entry is through (INV-43)."""
     store, now = world.store, world.portal_now()
-    most = 1 if connection.pulse.resting_until is not None else LANES_AT_ONCE
-    links = store.claim(store.handed(connection), now=now, most=most)
+    handed, is_probe = store.handed(connection), connection.pulse.resting_until is not None
+    links = store.claim_probe(handed, now=now) if is_probe else store.claim(handed, now=now, most=LANES_AT_ONCE)
     if not links:
         return None
     lease = Lease(world.port, links[0].claimed_by, world.monotonic)

@@ -6,32 +6,51 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
 from django.db import connection as database
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apps.tickets.models import Ticket
+
 from ..engine.claims import CLAIM_SECONDS
-from ..engine.ports import DELIVERS
-from ..models import Connection, Intent, TicketLink
+from ..models import Connection, ConnectionPulse, Intent, TicketLink
 from .ahead import read_ahead, take_held
 
 log = logging.getLogger(__name__)
-_COLUMNS = tuple(field.attname for field in TicketLink._meta.concrete_fields if not field.primary_key)
+_COLUMNS = tuple(
+    field.attname for field in TicketLink._meta.concrete_fields if not (field.primary_key or field.generated)
+)
+
+
+_HEARD = Ticket.objects.filter(pk=OuterRef("ticket")).values("last_seq")
+_OPEN = Intent.objects.filter(link=OuterRef("pk"), state=Intent.State.OPEN)
+_FREED = {
+    "claimed_by": "",
+    "claimed_until": None,
+    # Entries that were written while the lane was claimed, and a write that may have been made.
+    "heard_seq": Coalesce(Subquery(_HEARD), F("heard_seq")),
+    "is_unsettled": Exists(_OPEN),
+}
 
 
 def due_links(now: datetime) -> Q:
     """What a worker could take now: something to read, to write or to find out, and nobody at it."""
     free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    waits = Q(look_wanted__gt=F("look_done"), intake_hold__isnull=True) & ~Q(external_id="")
-    owes = Q(delivery_hold__isnull=True, state__in=DELIVERS) & (
-        Q(ticket__last_seq__gt=F("applied_seq")) | ~Q(repair=[])
-    )
-    # What its system got before the database was put back is not known until the ticket was read.
-    owes &= Q(is_behind=False) | Q(external_id="")
-    # What a ticket that is gone owes an answer for can only be found out once it is seen again.
-    unsettled = Q(Exists(Intent.objects.filter(link=OuterRef("pk"), state=Intent.State.OPEN))) & ~Q(
-        state=TicketLink.State.DETACHED
-    )
-    return free & (waits | owes | unsettled) & Q(due_at__lte=now)
+    return free & Q(wanted_at__lte=now)
+
+
+def hear_journals(which: Q) -> None:
+    """Tell ``which`` lanes how far their journals have grown. One that is claimed is told when it is given back, and so
+    is one that is locked: whoever holds many locks must not wait for who waits for him."""
+    grown = TicketLink.objects.filter(which, claimed_by="", ticket__last_seq__gt=F("heard_seq"))
+    keys = list(grown.values_list("pk", flat=True))
+    if not keys:
+        return
+    with transaction.atomic():
+        free = TicketLink.objects.filter(pk__in=keys)
+        if database.features.has_select_for_update_skip_locked:
+            free = TicketLink.objects.filter(pk__in=[link.pk for link in free.select_for_update(skip_locked=True)])
+        free.update(heard_seq=Subquery(_HEARD))
 
 
 class ClaimRows:
@@ -39,10 +58,20 @@ class ClaimRows:
 
     clock = staticmethod(timezone.now)
 
+    def claim_probe(self, connection: Connection, *, now: datetime) -> list[TicketLink]:
+        if not TicketLink.objects.filter(due_links(now), connection=connection).exists():
+            return []
+        with transaction.atomic():
+            # Who probes is found out one at a time.
+            ConnectionPulse.objects.select_for_update().get(connection=connection)
+            if TicketLink.objects.filter(connection=connection, claimed_until__gte=now).exists():
+                return []
+            return self.claim(connection, now=now, most=1)
+
     def claim(self, connection: Connection, *, now: datetime, most: int) -> list[TicketLink]:
         # Read first: a round that finds nothing must not take SQLite's one write lock.
         mine = TicketLink.objects.filter(connection=connection)
-        due = list(mine.filter(due_links(now)).order_by("due_at", "pk").values_list("pk", flat=True)[:most])
+        due = list(mine.filter(due_links(now)).order_by("wanted_at", "pk").values_list("pk", flat=True)[:most])
         if not due:
             return []
         token = uuid.uuid4().hex
@@ -55,7 +84,7 @@ class ClaimRows:
             until = max(now, self.clock()) + timedelta(seconds=CLAIM_SECONDS)
             TicketLink.objects.filter(pk__in=chosen).update(claimed_by=token, claimed_until=until)
         links = list(
-            TicketLink.objects.filter(claimed_by=token)
+            TicketLink.objects.filter(pk__in=chosen)
             .order_by("due_at", "pk")
             .select_related("ticket__opened_by", "ticket__held_by")
         )
@@ -67,7 +96,7 @@ class ClaimRows:
     def renew(self, token: str) -> bool:
         until = self.clock() + timedelta(seconds=CLAIM_SECONDS)
         try:
-            TicketLink.objects.filter(claimed_by=token).update(claimed_until=until)
+            TicketLink.objects.filter(claimed_by=token, claimed_until__isnull=False).update(claimed_until=until)
         except DatabaseError:
             log.warning("claims could not be renewed", exc_info=True)
             return False
@@ -75,11 +104,11 @@ class ClaimRows:
 
     def release(self, *links: TicketLink) -> None:
         ours = TicketLink.objects.filter(pk__in=[link.pk for link in links], claimed_by=links[0].claimed_by)
-        ours.update(claimed_by="", claimed_until=None)
+        ours.update(**_FREED)
 
     def save_and_release(self, link: TicketLink) -> None:
         columns = {name: getattr(link, name) for name in _COLUMNS}
-        TicketLink.objects.filter(pk=link.pk).update(**columns | {"claimed_by": "", "claimed_until": None})
+        TicketLink.objects.filter(pk=link.pk).update(**columns | _FREED)
 
     def still_held(self, link: TicketLink) -> TicketLink | None:
         held = take_held(link)

@@ -68,8 +68,10 @@ class LaneRows:
                     ticket=fresh,
                     state=TicketLink.State.CREATING,
                     start_seq=fresh.last_seq,
+                    heard_seq=fresh.last_seq,
                     is_behind=fresh.is_restored,
                     due_at=now,
+                    swept_at=now,
                     created_at=now,
                 )
         except IntegrityError:
@@ -91,6 +93,7 @@ class LaneRows:
                     look_wanted=1,
                     is_behind=connection.pulse.behind_until is not None,
                     due_at=due_at,
+                    swept_at=now,
                     created_at=now,
                 )
         except IntegrityError:

@@ -34,8 +34,9 @@ class PulseRows:
         self, connection: Connection, detail: str, *, now: datetime, jitter: float, again: bool = False
     ) -> None:
         pulse = _pulse(connection)
-        failing = pulse.exclude(failures=0) if again else pulse
-        if not failing.update(failures=F("failures") + 1, last_failure_at=now, last_failure=detail[:SHOWN]):
+        counted = pulse.exclude(resting_until__gt=now)
+        counted = counted.exclude(failures=0) if again else counted
+        if not counted.update(failures=F("failures") + 1, last_failure_at=now, last_failure=detail[:SHOWN]):
             return
         connection.pulse.failures += 1
         rest = rest_after(pulse.values_list("failures", flat=True).get(), jitter)

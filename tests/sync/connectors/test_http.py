@@ -1,6 +1,7 @@
 """The HTTP client of all connectors, against a server on loopback that behaves as badly as remote systems do."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -125,6 +126,11 @@ class TestAddresses:
         play(fine, scenario)
 
 
+async def never(_request: web.Request) -> web.Response:
+    await asyncio.sleep(3)
+    return web.Response()
+
+
 class TestLostAnswers:
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
     @pytest.mark.parametrize("behavior", [cut, cut_in_the_middle])
@@ -163,15 +169,21 @@ class TestLostAnswers:
         play(cut, scenario)
 
     def test_by_a_deadline_leave_a_write_in_doubt(self) -> None:
-        async def never(_request: web.Request) -> web.Response:
-            await asyncio.sleep(30)
-            return web.Response()
-
         async def scenario(system: System) -> None:
             async with opened(system.client(deadline=0.05)) as client:
                 with pytest.raises(Unreachable) as failure:
                     await client.request("POST", "ticket")
             assert failure.value.is_unknown
+
+        play(never, scenario)
+
+    def test_end_before_the_deadline_when_the_system_keeps_silent(self) -> None:
+        async def scenario(system: System) -> None:
+            async with opened(system.client(deadline=2.0)) as client:
+                began = time.monotonic()
+                with pytest.raises(Unreachable):
+                    await client.request("GET", "ticket")
+            assert 0.9 <= time.monotonic() - began < 1.8
 
         play(never, scenario)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
+from django.db.models import Q
 from django.utils import timezone
 from pydantic import BaseModel
 
@@ -21,7 +22,9 @@ from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.snapshot import Visibility
 from apps.sync.engine.work import Work
 from apps.sync.models import Connection, TicketLink
+from apps.sync.services import patience
 from apps.sync.store import store
+from apps.sync.store.claims import hear_journals
 from apps.sync.store.rules import published_rules
 from apps.tickets import services as tickets
 from apps.tickets.actor import Actor
@@ -117,6 +120,8 @@ class Stage:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
+        # No other thread sees what a test has not committed.
+        monkeypatch.setattr(patience, "MOMENT", 60.0)
         self.cast: Cast = load_cast(password=None)
         self.systems: dict[str, MemorySystem] = {}
         self.connections: dict[str, Connection] = {}
@@ -202,6 +207,7 @@ class Stage:
     def round(self, slug: str, *, minutes: float = 10) -> sync.rounds.Round:
         """One round, later than everything that waits by then."""
         self.now += timedelta(minutes=minutes)
+        hear_journals(Q())
         return sync.run_round(self.connection(slug), now=self.now)
 
     def rest(self, *, polls: bool = True, most: int = 300) -> None:
@@ -232,6 +238,7 @@ class Stage:
     def dies_before_the_call(self, slug: str) -> list[Work]:
         """A worker claims, commits its intents, and is killed; what it was about to do."""
         self.now += timedelta(minutes=10)
+        hear_journals(Q())
         connection = self.connection(slug)
         rules = published_rules(connection)
         assert rules is not None

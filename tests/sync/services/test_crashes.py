@@ -159,6 +159,7 @@ def test_a_lane_with_many_settled_intents_is_claimed_once(stage: Stage) -> None:
         stage.edit(ticket, A, title=f"title {number}")
         stage.rest()
     stage.edit(ticket, A, title="one more")
+    sync.link_ticket(ticket, now=stage.now)
     claimed = store.claim(stage.connection(A), now=stage.now + timedelta(hours=1), most=1)
     assert [link.ticket_id for link in claimed] == [ticket.pk]
 
@@ -169,6 +170,7 @@ def test_a_worker_that_was_taken_over_can_settle_nothing(stage: Stage) -> None:
     ticket = stage.open(A)
     stage.rest()
     stage.edit(ticket, A, title="Shop is slow")
+    sync.link_ticket(ticket, now=stage.now)
     connection = stage.connection(A)
     stage.now += timedelta(minutes=10)
     (slow,) = store.claim(connection, now=stage.now, most=32)

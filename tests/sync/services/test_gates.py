@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import wait
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from apps.sync.engine.allowance import Limit
 from apps.sync.models import Connection, ConnectionPulse, TicketLink
 from apps.sync.selectors import allowance_of
 from apps.sync.services import gates
-from apps.sync.services.calling import call
+from apps.sync.services.calling import begin, until_answered
 from apps.sync.services.gates import CallGate, gate_for
 
 from .stage import AT, Stage
@@ -47,6 +48,13 @@ def admitted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     # The open connector was made before.
     Connection.objects.filter(pk=stage.connections[A].pk).update(settings={"opened": "anew"})
     return through
+
+
+def ask(stage: Stage) -> None:
+    """One call that is no lane's."""
+    answer = begin(stage.connection(A), lambda connector: connector.changed_since(None), [])
+    for _ in until_answered(stage.connection(A), answer, lambda: None):
+        wait([answer])
 
 
 def allow(stage: Stage, **calls: int | None) -> None:
@@ -124,7 +132,7 @@ def test_whoever_finds_no_call_left_gives_way_and_says_so(stage: Stage, admitted
     full = timezone.now() + 20 * Limit(120, 3600).interval
     ConnectionPulse.objects.filter(connection=stage.connections[A]).update(hour_full_at=full)
     with pytest.raises(CallsSpent, match="120 calls in any hour") as refused:
-        call(stage.connection(A), lambda connector: connector.changed_since(None))
+        ask(stage)
     assert refused.value.retry_after > 1
     assert admitted == []
     assert pulse(stage).spent_until is not None
@@ -151,7 +159,7 @@ def test_after_a_request_to_wait_nothing_more_of_the_same_round_goes_out(stage: 
     assert until is not None and until > timezone.now() + timedelta(seconds=55)
     before = len(admitted)
     with pytest.raises(RateLimited):
-        call(stage.connection(A), lambda connector: connector.changed_since(None))
+        ask(stage)
     assert len(admitted) == before
 
 
@@ -236,9 +244,9 @@ def test_no_round_is_given_up_for_a_moment(stage: Stage, admitted: list[str]) ->
 
 
 def test_what_a_system_says_of_its_limit_is_kept_and_the_lower_one_counts(stage: Stage, admitted: list[str]) -> None:
-    call(stage.connection(A), lambda connector: connector.changed_since(None))
+    ask(stage)
     gate_for(stage.connection(A)).learn(700, 60.0)
-    call(stage.connection(A), lambda connector: connector.changed_since(None))
+    ask(stage)
     assert pulse(stage).told_per_minute == 700
     allow(stage, calls_per_minute=100)
     (limit,) = allowance_of(stage.connection(A), now=timezone.now()).limits

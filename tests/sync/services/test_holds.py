@@ -1,10 +1,15 @@
 """Lanes that wait say why, where, who must act and how; and go on from where they stopped (M11, T58, T59)."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from apps.sync import services as sync
+from apps.sync.engine.recovery import OPENS_AFTER, PROBE_FIRST
 from apps.sync.models import Connection, TicketLink
 from apps.sync.services import NothingWaits
+from apps.sync.store import store
 from apps.tickets import services as tickets
 from apps.tickets.models import Ticket, TicketEvent
 
@@ -349,6 +354,29 @@ def test_the_breaker_opens_after_several_failures_and_a_probe_closes_it(stage: S
     assert len(stage.systems[A].tickets) == 8
 
 
+def test_calls_that_fail_together_are_one_outage(stage: Stage) -> None:
+    stage.connect(A)
+    for number in range(8):
+        sync.link_ticket(stage.open(A, title=f"Shop {number}"), now=stage.now)
+    stage.fault(A, "refused")
+    stage.round(A)
+    pulse = stage.connection(A).pulse
+    assert pulse.failures == OPENS_AFTER
+    assert pulse.resting_until is not None
+    assert pulse.resting_until <= timezone.now() + timedelta(seconds=PROBE_FIRST)
+
+
+def test_one_lane_at_a_time_tries_whether_a_system_answers_again(stage: Stage) -> None:
+    stage.connect(A)
+    for number in range(2):
+        sync.link_ticket(stage.open(A, title=f"Shop {number}"), now=stage.now)
+    now = stage.now + timedelta(minutes=1)
+    (probe,) = store.claim_probe(stage.connection(A), now=now)
+    assert store.claim_probe(stage.connection(A), now=now) == []
+    store.release(probe)
+    assert len(store.claim_probe(stage.connection(A), now=now)) == 1
+
+
 def test_a_limit_is_kept_by_every_worker_until_its_time(stage: Stage) -> None:
     stage.connect(A)
     ticket = stage.open(A)
@@ -361,7 +389,7 @@ def test_a_limit_is_kept_by_every_worker_until_its_time(stage: Stage) -> None:
     assert fault.hits == 1
     assert stage.link(A, ticket).attempts == 0
     stage.systems[A].faults.clear()
-    stage.now += __import__("datetime").timedelta(hours=2)
+    stage.now += timedelta(hours=2)
     stage.rest()
     assert len(stage.remote(A, ticket).comments) == 1
 
