@@ -135,6 +135,11 @@ class Claims(StoreCase):
     def test_an_outcome_that_is_not_known_is_due_even_in_a_lane_that_is_held(
         self, store: Any, columns: dict[str, Any], is_due: bool
     ) -> None:
-        link = self.linked(store, **columns)
-        store.add_intent(link, seq=1, slot="update", correlation="siam-1", now=NOW)
+        link = self.linked(store, look_wanted=1)
+        with store.atomic():
+            held = self.held(store, link)
+            store.add_intent(held, seq=1, slot="update", correlation="siam-1", now=NOW)
+            for column, value in {"look_done": 1, **columns}.items():
+                setattr(held, column, value)
+            store.save_and_release(held)
         assert bool(self.claim(store)) == is_due

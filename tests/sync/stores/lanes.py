@@ -254,10 +254,11 @@ class Intents(StoreCase):
     ) -> None:
         link = self.link(store)
         made = store.add_intent(link, seq=1, slot=slot, correlation="siam-1", now=NOW)
-        assert store.is_creating(self.connection(store)) == is_creation
-        assert not store.is_creating(self.connection(store, JIRA))
+        assert store.is_creating(self.connection(store), NOW) == is_creation
+        assert not store.is_creating(self.connection(store), NOW - SECOND)
+        assert not store.is_creating(self.connection(store, JIRA), NOW)
         self.settle(store, made, IntentState.APPLIED)
-        assert not store.is_creating(self.connection(store))
+        assert not store.is_creating(self.connection(store), NOW)
 
 
 class Pairs(StoreCase):

@@ -1,6 +1,6 @@
 """How connections are, what is counted of grave acts, and how a store breaks in a simulated world."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,17 +19,20 @@ class Pulses(StoreCase):
     def pulse(self, store: Any, name: str = ZENDESK) -> Any:
         return store.connections[name].pulse
 
-    def fail(self, store: Any, times: int, *, again: bool = False) -> None:
+    def fail(self, store: Any, times: int, *, again: bool = False, at: datetime = NOW) -> None:
         for _ in range(times):
-            store.note_failure(self.connection(store), "answered 503", now=NOW, jitter=0.5, again=again)
+            store.note_failure(self.connection(store), "answered 503", now=at, jitter=0.5, again=again)
 
     def test_the_breaker_opens_after_several_failures_and_longer_each_time(self, store: Any) -> None:
         self.fail(store, OPENS_AFTER - 1)
         assert self.pulse(store).resting_until is None
         self.fail(store, 1)
         first = self.pulse(store).resting_until
-        self.fail(store, 1)
-        assert NOW < first < self.pulse(store).resting_until
+        # What was under way when it opened is part of the same outage.
+        self.fail(store, 3)
+        assert (self.pulse(store).failures, self.pulse(store).resting_until) == (OPENS_AFTER, first)
+        self.fail(store, 1, at=first)
+        assert self.pulse(store).resting_until - first > first - NOW
         assert (self.pulse(store).failures, self.pulse(store, JIRA).failures) == (OPENS_AFTER + 1, 0)
 
     def test_a_call_that_goes_through_closes_it(self, store: Any) -> None:
