@@ -38,7 +38,7 @@ from ..engine.snapshot import Upload, Value
 from ..models import Conflict, Connection, ConnectionPulse, Intent, Pairing, TicketLink
 from ..store import DatabaseStore
 from ..store.ahead import read_held
-from ..store.claims import due_links
+from ..store.claims import due_links, hear_journals
 from .brittle import Brittle
 from .rows import (
     FIELDS,
@@ -226,6 +226,18 @@ class DatabaseRows(DatabaseStore):
     def rules(self, connection: Connection) -> SyncRules | None:
         return self.connections[connection.name].rules
 
+    def claim(self, connection: Connection, *, now: datetime, most: int) -> list[TicketLink]:
+        self._hear(connection.pk)
+        return super().claim(connection, now=now, most=most)
+
+    def claim_probe(self, connection: Connection, *, now: datetime) -> list[TicketLink]:
+        self._hear(connection.pk)
+        return super().claim_probe(connection, now=now)
+
+    def _hear(self, connection_id: Any) -> None:
+        """What wake-ups tell lanes in production; nobody wakes anybody in here."""
+        hear_journals(Q(connection=connection_id))
+
     def ring(self, connection: Connection) -> None:
         """Nobody waits to be woken: the scheduler asks every connection again and again."""
 
@@ -332,6 +344,7 @@ class DatabaseRows(DatabaseStore):
 
     def due(self, connection: SimulatedConnection, now: datetime) -> Iterator[SimulatedLink]:
         """Links that a worker could take now."""
+        self._hear(self._models[connection.name].pk)
         return iter(self._links(due_links(now), connection=self._models[connection.name]).values())
 
     def _links(self, *which: Q, **named: Any) -> dict[Any, SimulatedLink]:
