@@ -10,7 +10,7 @@ import pytest
 from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.hearing import accept_changed, accept_notice
 from apps.sync.engine.merge import Agreement
-from apps.sync.engine.plan import FollowUp, UpdateRemote, correlation_of
+from apps.sync.engine.plan import AddRemoteComment, FollowUp, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
 from apps.sync.engine.rules import Closed, Companion, Tiebreak
@@ -291,6 +291,28 @@ def test_a_field_that_crosses_only_under_later_rules_is_not_lost_with_an_entry_t
     assert isinstance(work.step, UpdateRemote)
     assert work.step.fields == {"subject": "#2#"}
     assert store.links[link.pk].applied_seq == 2
+
+
+def test_an_entry_does_not_end_with_its_last_step_while_a_field_of_it_is_lacking(store: MemoryStore) -> None:
+    """As before, and the title has to be shortened: its full text was told, and the entry was through without it."""
+    link = linked(
+        store, base={"title=subject": Agreement("#1#", "#1#", 1), "custom.site=site": Agreement("#3#", "#3#", 2)}
+    )
+    title = "#2# " + "long " * 20
+    store.change("T1", {"title": title, "custom.site": "#3#"}, at=NOW, origin="")
+    mark = correlation_of(store.tickets["T1"].journal[1].mark, "update", link.connection.pk)
+    store.add_intent(link, seq=2, slot="update", correlation=mark, state=IntentState.APPLIED, now=NOW)
+    rules = link.connection.rules
+
+    ((_link, told),) = decide_work(store, [claimed(store)], rules, now=NOW)
+    store.release(*store.links.values())
+    assert isinstance(told, Do) and isinstance(told.step, AddRemoteComment)
+    row = settled(store, rules, told, Done(Receipt(CLOSED, "2", "c1")))
+    store.update(row, look_done=row.look_wanted)
+    ((_link, work),) = decide_work(store, [claimed(store)], rules, now=NOW)
+
+    assert isinstance(work, Do) and isinstance(work.step, UpdateRemote)
+    assert title.startswith(str(work.step.fields["subject"]).removesuffix(" […]"))
 
 
 def settled(store: MemoryStore, rules: Any, work: Any, result: Any):
