@@ -10,6 +10,7 @@ from .deciding import CREATIONS, is_our_echo, ref_of, settled_at
 from .deliver import STATUS
 from .holding import hold_delivery, hold_for_failure
 from .intake import as_we_left_it
+from .merge import NEVER
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
@@ -226,6 +227,11 @@ def _settle_recovery(
     else:
         _lift(link)
         _adopt(store, link, intent, recovered.receipt, now)
+        if intent.slot in CREATIONS and not link.is_behind:
+            # The call that made it may have gone by other rules: what it wrote of other fields is no news (INV-25).
+            stored = recovered.receipt.stored
+            begun = {one.key: replace(NEVER, system=stored[one.system]) for one in rules.fields if one.system in stored}
+            link.base = begun | link.base
         _close(store, intent, IntentState.APPLIED, recovered.receipt, now, note="found by looking")
     link.look_wanted += 1
 

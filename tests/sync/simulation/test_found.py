@@ -457,3 +457,15 @@ def test_what_was_merged_into_our_creation_stays_known_when_its_sighting_gives_w
     settle(store, held, work, Looked(shown, ()), rules=creator.connection.rules, now=NOW, dice=lambda: 0.5)
 
     assert [one["id"] for one in store.links[creator.pk].former] == ["4"]
+
+
+def test_what_a_lost_creation_wrote_by_other_rules_is_no_news(store: MemoryStore) -> None:
+    """It was found when rules were in force by which the title does not get there: the title came back (INV-25)."""
+    creator = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0)
+    agreed = {"priority=priority": Agreement("medium", "P3", 1)}
+    intent = store.add_intent(creator, seq=1, slot="create", correlation="siam-9", agreed=agreed, now=NOW)
+    work = Recover(creator.pk, intent.pk, "create", None, "siam-9", {}, None, (), is_settled_by_now=True)
+    made = Receipt(CLOSED, "1", CLOSED.id, {"subject": "#1#", "priority": "P3"})
+    row = settled(store, creator.connection.rules, work, Recovered(Outcome.APPLIED, made))
+
+    assert row.base == {**agreed, "title=subject": Agreement(None, "#1#", 0)}
