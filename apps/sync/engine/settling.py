@@ -357,7 +357,8 @@ def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now
     into = failure.into
     assert into is not None
     taken = store.of_external(link.connection, [into.id]).get(into.id)
-    text = f"{link.key or link.external_id} was merged into {into.key or into.id} in {link.connection.name}."
+    name = link.key or link.external_id or "What was created"
+    text = f"{name} was merged into {into.key or into.id} in {link.connection.name}."
     if taken is not None and taken.pk != link.pk:
         if taken.ticket_id is not None or taken.state == LinkState.FORMER:
             text += " That one belongs to another ticket; this one no longer follows it."
