@@ -135,7 +135,7 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
     if sighting is not None and sighting.pk != link.pk:
         if sighting.ticket_id is None:
             _take_over(store, link, sighting)
-        elif sighting.former:
+        else:
             _give_back(store, sighting, receipt.ref, now)
     before = ref_of(link)
     link.external_id, link.key, link.url = receipt.ref.id, receipt.ref.key, receipt.ref.url
@@ -158,9 +158,10 @@ def _take_over(store: Store, link: LinkRow, sighting: LinkRow) -> None:
 def _give_back(store: Store, follower: LinkRow, created: ExternalRef, now: datetime) -> None:
     """A ticket was merged into one that we had just created, before its creation was settled: ``follower`` took that
     one over, but it belongs to the ticket that it was created for (F18)."""
-    *former, own = follower.former
+    # One that was created itself, and merged before it was found, has no ticket of its own to go back to.
+    *former, own = follower.former or [{"id": "", "key": "", "url": ""}]
     text = f"{created.key or created.id} in {follower.connection.name} belongs to another ticket; "
-    sighting = store.of_external(follower.connection, [own["id"]]).get(own["id"])
+    sighting = store.of_external(follower.connection, [own["id"]]).get(own["id"]) if own["id"] else None
     if sighting is not None:
         # Asking for changes named the old ticket again meanwhile. It is merged: nothing was read of it.
         store.delete(sighting)

@@ -240,6 +240,25 @@ class TestMergedIntoOurNewTicket:
         assert store.links[creator.pk].external_id == self.NEW.id
         assert store.of_external(creator.connection, [CLOSED.id])[CLOSED.id].pk == follower.pk
 
+    def test_a_lost_creation_that_was_merged_into_another_makes_way(self, store: MemoryStore) -> None:
+        """Neither was settled yet: the second could not be, for the first one's link had its ticket."""
+        rows = []
+        for number in (2, 3):
+            name, correlation = f"T{number}", f"siam-{number}"
+            link = linked(store, ticket=name, state=LinkState.CREATING, external_id="", applied_seq=0)
+            intent = store.add_intent(link, seq=1, slot="create", correlation=correlation, now=NOW)
+            work = Recover(link.pk, intent.pk, "create", None, correlation, {}, None, (), is_settled_by_now=True)
+            merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=self.NEW))
+            found = Recovered(Outcome.APPLIED, Receipt(self.NEW, "1", self.NEW.id))
+            (held,) = [one for one in store.claim(link.connection, now=NOW, most=9) if one.pk == link.pk]
+            result = merged if number == 2 else found
+            settle(store, held, work, result, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+            rows.append(link.pk)
+
+        follower, creator = (store.links[pk] for pk in rows)
+        assert (follower.state, follower.external_id) == (LinkState.DETACHED, "")
+        assert (creator.state, creator.external_id) == (LinkState.LINKED, self.NEW.id)
+
     @pytest.mark.parametrize("is_ours", [True, False])
     def test_all_that_was_merged_into_a_sighted_ticket_stays_known(self, store: MemoryStore, is_ours: bool) -> None:
         """Or the cursor passes a ticket that nobody has accepted (INV-3)."""
