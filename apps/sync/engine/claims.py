@@ -5,11 +5,14 @@ for as long as the slowest call may take.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from .ports import Claims
 
 CLAIM_SECONDS = 15.0
 RENEW_SECONDS = 4.0
+LONGEST_CLAIM = timedelta(seconds=2 * CLAIM_SECONDS)
+"""What claims a lane for longer was given by a clock that went ahead: nobody is at work there (F56)."""
 
 
 class Lease:

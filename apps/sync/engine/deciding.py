@@ -200,7 +200,9 @@ def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do
             hold_for_brake(store, link, braked, now=now)
             return None
         if steps:
-            ends = None if _is_more(steps) or delivery.withheld else Ended(event.seq, delivery.agreements)
+            done = [step for step in delivery.steps if step not in steps]
+            is_more = _is_more(steps) or delivery.withheld or _lacking(link.base, done)
+            ends = None if is_more else Ended(event.seq, delivery.agreements)
             return _intend(store, link, event.seq, steps[0], rules, now, ends, mark=event.mark)
         _pass_over(store, link, event.seq, delivery, rules, now)
 

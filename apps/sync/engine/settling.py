@@ -10,6 +10,7 @@ from .deciding import CREATIONS, is_our_echo, ref_of, settled_at
 from .deliver import STATUS
 from .holding import hold_delivery, hold_for_failure
 from .intake import as_we_left_it
+from .merge import NEVER
 from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
@@ -134,7 +135,7 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
     if sighting is not None and sighting.pk != link.pk:
         if sighting.ticket_id is None:
             _take_over(store, link, sighting)
-        elif sighting.former:
+        else:
             _give_back(store, sighting, receipt.ref, now)
     before = ref_of(link)
     link.external_id, link.key, link.url = receipt.ref.id, receipt.ref.key, receipt.ref.url
@@ -157,9 +158,10 @@ def _take_over(store: Store, link: LinkRow, sighting: LinkRow) -> None:
 def _give_back(store: Store, follower: LinkRow, created: ExternalRef, now: datetime) -> None:
     """A ticket was merged into one that we had just created, before its creation was settled: ``follower`` took that
     one over, but it belongs to the ticket that it was created for (F18)."""
-    *former, own = follower.former
+    # One that was created itself, and merged before it was found, has no ticket of its own to go back to.
+    *former, own = follower.former or [{"id": "", "key": "", "url": ""}]
     text = f"{created.key or created.id} in {follower.connection.name} belongs to another ticket; "
-    sighting = store.of_external(follower.connection, [own["id"]]).get(own["id"])
+    sighting = store.of_external(follower.connection, [own["id"]]).get(own["id"]) if own["id"] else None
     if sighting is not None:
         # Asking for changes named the old ticket again meanwhile. It is merged: nothing was read of it.
         store.delete(sighting)
@@ -226,6 +228,11 @@ def _settle_recovery(
     else:
         _lift(link)
         _adopt(store, link, intent, recovered.receipt, now)
+        if intent.slot in CREATIONS and not link.is_behind:
+            # The call that made it may have gone by other rules: what it wrote of other fields is no news (INV-25).
+            stored = recovered.receipt.stored
+            begun = {one.key: replace(NEVER, system=stored[one.system]) for one in rules.fields if one.system in stored}
+            link.base = begun | link.base
         _close(store, intent, IntentState.APPLIED, recovered.receipt, now, note="found by looking")
     link.look_wanted += 1
 
@@ -351,7 +358,8 @@ def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now
     into = failure.into
     assert into is not None
     taken = store.of_external(link.connection, [into.id]).get(into.id)
-    text = f"{link.key or link.external_id} was merged into {into.key or into.id} in {link.connection.name}."
+    name = link.key or link.external_id or "What was created"
+    text = f"{name} was merged into {into.key or into.id} in {link.connection.name}."
     if taken is not None and taken.pk != link.pk:
         if taken.ticket_id is not None or taken.state == LinkState.FORMER:
             text += " That one belongs to another ticket; this one no longer follows it."

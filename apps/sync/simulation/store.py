@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from ..engine.claims import CLAIM_SECONDS
+from ..engine.claims import CLAIM_SECONDS, LONGEST_CLAIM
 from ..engine.deciding import CREATIONS
 from ..engine.merge import MergeBase, Verdict
 from ..engine.plan import Conflict
@@ -95,7 +95,7 @@ class MemoryStore(MemoryBrakes):
 
     def claim_probe(self, connection: SimulatedConnection, *, now: datetime) -> list[SimulatedLink]:
         links = self.links_of[connection.pk].values()
-        if any(link.claimed_until is not None and link.claimed_until >= now for link in links):
+        if any(link.claimed_until is not None and now <= link.claimed_until <= now + LONGEST_CLAIM for link in links):
             return []
         return self.claim(connection, now=now, most=1)
 

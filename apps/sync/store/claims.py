@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.tickets.models import Ticket
 
-from ..engine.claims import CLAIM_SECONDS
+from ..engine.claims import CLAIM_SECONDS, LONGEST_CLAIM
 from ..models import Connection, ConnectionPulse, Intent, TicketLink
 from .ahead import read_ahead, take_held
 
@@ -64,7 +64,8 @@ class ClaimRows:
         with transaction.atomic():
             # Who probes is found out one at a time.
             ConnectionPulse.objects.select_for_update().get(connection=connection)
-            if TicketLink.objects.filter(connection=connection, claimed_until__gte=now).exists():
+            until = (now, now + LONGEST_CLAIM)
+            if TicketLink.objects.filter(connection=connection, claimed_until__range=until).exists():
                 return []
             return self.claim(connection, now=now, most=1)
 

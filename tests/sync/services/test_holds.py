@@ -377,6 +377,19 @@ def test_one_lane_at_a_time_tries_whether_a_system_answers_again(stage: Stage) -
     assert len(store.claim_probe(stage.connection(A), now=now)) == 1
 
 
+def test_a_claim_of_a_clock_that_went_ahead_keeps_no_probe_away(stage: Stage) -> None:
+    """Its worker died, and the clock went back by a day: until then nobody would have tried the system again (F56)."""
+    stage.connect(A)
+    tickets = [stage.open(A, title=f"Shop {number}") for number in range(2)]
+    for ticket in tickets:
+        sync.link_ticket(ticket, now=stage.now)
+    now = stage.now + timedelta(minutes=1)
+    lapses = {"claimed_by": "a worker that died", "claimed_until": now + timedelta(days=1)}
+    TicketLink.objects.filter(ticket=tickets[0]).update(**lapses)
+    (probe,) = store.claim_probe(stage.connection(A), now=now)
+    assert probe.ticket_id == tickets[1].pk
+
+
 def test_a_limit_is_kept_by_every_worker_until_its_time(stage: Stage) -> None:
     stage.connect(A)
     ticket = stage.open(A)

@@ -43,14 +43,14 @@ def _without_looking(_sound: Any) -> Any:
 
 
 def _lost_counts_as_done(sound: Any) -> Any:
-    def settle_recovery(store: Any, link: Any, work: Any, recovered: Any, now: Any) -> None:
+    def settle_recovery(store: Any, link: Any, work: Any, recovered: Any, rules: Any, now: Any) -> None:
         if recovered.outcome is Outcome.ABSENT:
             intent = store.intent(link, work.intent_id)
             settling._close(store, intent, IntentState.APPLIED, None, now)
             link.applied_seq = max(link.applied_seq, intent.seq)
             store.save(link)
             return
-        sound(store, link, work, recovered, now)
+        sound(store, link, work, recovered, rules, now)
 
     return settle_recovery
 

@@ -10,7 +10,7 @@ import pytest
 from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.hearing import accept_changed, accept_notice
 from apps.sync.engine.merge import Agreement
-from apps.sync.engine.plan import FollowUp, UpdateRemote, correlation_of
+from apps.sync.engine.plan import AddRemoteComment, FollowUp, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Failure, FailureKind, Outcome, settle_unknown_write, stored_by
 from apps.sync.engine.rules import Closed, Companion, Tiebreak
@@ -240,6 +240,25 @@ class TestMergedIntoOurNewTicket:
         assert store.links[creator.pk].external_id == self.NEW.id
         assert store.of_external(creator.connection, [CLOSED.id])[CLOSED.id].pk == follower.pk
 
+    def test_a_lost_creation_that_was_merged_into_another_makes_way(self, store: MemoryStore) -> None:
+        """Neither was settled yet: the second could not be, for the first one's link had its ticket."""
+        rows = []
+        for number in (2, 3):
+            name, correlation = f"T{number}", f"siam-{number}"
+            link = linked(store, ticket=name, state=LinkState.CREATING, external_id="", applied_seq=0)
+            intent = store.add_intent(link, seq=1, slot="create", correlation=correlation, now=NOW)
+            work = Recover(link.pk, intent.pk, "create", None, correlation, {}, None, (), is_settled_by_now=True)
+            merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=self.NEW))
+            found = Recovered(Outcome.APPLIED, Receipt(self.NEW, "1", self.NEW.id))
+            (held,) = [one for one in store.claim(link.connection, now=NOW, most=9) if one.pk == link.pk]
+            result = merged if number == 2 else found
+            settle(store, held, work, result, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+            rows.append(link.pk)
+
+        follower, creator = (store.links[pk] for pk in rows)
+        assert (follower.state, follower.external_id) == (LinkState.DETACHED, "")
+        assert (creator.state, creator.external_id) == (LinkState.LINKED, self.NEW.id)
+
     @pytest.mark.parametrize("is_ours", [True, False])
     def test_all_that_was_merged_into_a_sighted_ticket_stays_known(self, store: MemoryStore, is_ours: bool) -> None:
         """Or the cursor passes a ticket that nobody has accepted (INV-3)."""
@@ -291,6 +310,28 @@ def test_a_field_that_crosses_only_under_later_rules_is_not_lost_with_an_entry_t
     assert isinstance(work.step, UpdateRemote)
     assert work.step.fields == {"subject": "#2#"}
     assert store.links[link.pk].applied_seq == 2
+
+
+def test_an_entry_does_not_end_with_its_last_step_while_a_field_of_it_is_lacking(store: MemoryStore) -> None:
+    """As before, and the title has to be shortened: its full text was told, and the entry was through without it."""
+    link = linked(
+        store, base={"title=subject": Agreement("#1#", "#1#", 1), "custom.site=site": Agreement("#3#", "#3#", 2)}
+    )
+    title = "#2# " + "long " * 20
+    store.change("T1", {"title": title, "custom.site": "#3#"}, at=NOW, origin="")
+    mark = correlation_of(store.tickets["T1"].journal[1].mark, "update", link.connection.pk)
+    store.add_intent(link, seq=2, slot="update", correlation=mark, state=IntentState.APPLIED, now=NOW)
+    rules = link.connection.rules
+
+    ((_link, told),) = decide_work(store, [claimed(store)], rules, now=NOW)
+    store.release(*store.links.values())
+    assert isinstance(told, Do) and isinstance(told.step, AddRemoteComment)
+    row = settled(store, rules, told, Done(Receipt(CLOSED, "2", "c1")))
+    store.update(row, look_done=row.look_wanted)
+    ((_link, work),) = decide_work(store, [claimed(store)], rules, now=NOW)
+
+    assert isinstance(work, Do) and isinstance(work.step, UpdateRemote)
+    assert title.startswith(str(work.step.fields["subject"]).removesuffix(" […]"))
 
 
 def settled(store: MemoryStore, rules: Any, work: Any, result: Any):
@@ -435,3 +476,15 @@ def test_what_was_merged_into_our_creation_stays_known_when_its_sighting_gives_w
     settle(store, held, work, Looked(shown, ()), rules=creator.connection.rules, now=NOW, dice=lambda: 0.5)
 
     assert [one["id"] for one in store.links[creator.pk].former] == ["4"]
+
+
+def test_what_a_lost_creation_wrote_by_other_rules_is_no_news(store: MemoryStore) -> None:
+    """It was found when rules were in force by which the title does not get there: the title came back (INV-25)."""
+    creator = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0)
+    agreed = {"priority=priority": Agreement("medium", "P3", 1)}
+    intent = store.add_intent(creator, seq=1, slot="create", correlation="siam-9", agreed=agreed, now=NOW)
+    work = Recover(creator.pk, intent.pk, "create", None, "siam-9", {}, None, (), is_settled_by_now=True)
+    made = Receipt(CLOSED, "1", CLOSED.id, {"subject": "#1#", "priority": "P3"})
+    row = settled(store, creator.connection.rules, work, Recovered(Outcome.APPLIED, made))
+
+    assert row.base == {**agreed, "title=subject": Agreement(None, "#1#", 0)}

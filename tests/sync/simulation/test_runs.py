@@ -102,6 +102,10 @@ def test_there_are_at_least_thirty_defects_to_plant() -> None:
     assert len({one.told for one in DEFECTS}) >= 30
 
 
+def test_every_defect_is_planted_in_something_that_there_is() -> None:
+    assert [one.told for one in DEFECTS if not hasattr(one.place, one.name)] == []
+
+
 @pytest.mark.parametrize("name", sorted(DRILLS))
 def test_a_drill_is_passed(name: str) -> None:
     outcome = drill(name, "drill", size=3, points=6)
