@@ -60,7 +60,9 @@ def begin(world: "World", a: int, b: int, _c: int) -> str | None:
     for place in range(len(connections)):
         connection = connections[(a + place) % len(connections)]
         busy = sum(worker.connection is connection for worker in world.workers)
-        if busy >= WORKERS_A_CONNECTION or not is_callable(world, connection):
+        # A system that rested is tried by one.
+        most = WORKERS_A_CONNECTION if connection.pulse.resting_until is None else 1
+        if busy >= most or not is_callable(world, connection):
             continue
         if next(world.store.due(connection, world.portal_now()), None) is not None:
             return _begin(world, connection.pk, b)
