@@ -67,7 +67,7 @@ def test_a_story_is_made_short_and_told() -> None:
     with planted(defect):
         verdict = run("short", 20_000)
         assert verdict.broken is not None
-        story = shrink(verdict.world, verdict.story, verdict.broken.number, seconds=30.0)
+        story = shrink(verdict.world, verdict.story, verdict.broken.number, seconds=10.0)
         told, broken = tell(verdict.world, story)
 
         assert breaks(verdict.world, story, verdict.broken.number)
