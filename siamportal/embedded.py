@@ -4,6 +4,7 @@ Measured elsewhere in this stack: after a kill the in-memory broker loses what i
 never a change, because a message only says "look now".
 """
 
+import logging
 import os
 import signal
 import sys
@@ -45,6 +46,10 @@ def start_scheduler() -> Callable[[], None]:
     service.daemon = True
     service.start()
     return lambda: service.service.stop(wait=True)
+
+
+# It warns of each request that waits for a thread: after a mass change in a system that is every webhook for minutes.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def serve(host: str, port: int, *, ready: Callable[[str], None], with_workers: bool) -> None:

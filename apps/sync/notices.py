@@ -40,7 +40,7 @@ def receive_notice(request: HttpRequest, notice_key: str) -> HttpResponse:
     if len(body) > LARGEST_NOTICE:
         return _answer(413, f"a notice has at most {LARGEST_NOTICE} bytes")
     try:
-        connection = Connection.objects.filter(notice_key=notice_key).first()
+        connection = Connection.objects.select_related("pulse").filter(notice_key=notice_key).first()
         if connection is None or connection.state == Connection.State.DRAFT:
             return _answer(404, "no such address")
         now = timezone.now()

@@ -1,6 +1,6 @@
 """Hearing that something changed in a system: by webhook or by asking. Both only say where to look (design 3.1)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from ..crashpoints import reached
@@ -13,18 +13,20 @@ def accept_changed(store: Store, connection: ConnectionRow, changed: Iterable[Ch
     """Mark what is to be read because its version is not the one we know; how many that are."""
     wanted = list(changed)
     known = store.of_external(connection, [one.ref.id for one in wanted])
-    marked = 0
+    new: dict[str, ExternalRef] = {}
+    looks: dict[str, LinkRow] = {}
     for one in wanted:
         link = known.get(one.ref.id)
         if link is None:
-            marked += not one.is_deleted and _sight(store, connection, one.ref, now)
+            if not one.is_deleted:
+                new.setdefault(one.ref.id, one.ref)
         elif link.state == LinkState.FORMER:
             continue
         elif link.state != LinkState.DETACHED if one.is_deleted else link.version != one.version:
             # An overlapping cursor tells of a deletion again and again; who is told once is told.
-            store.want_look(link)
-            marked += 1
-    return marked
+            looks[one.ref.id] = link
+    _mark(store, connection, new.values(), [(link, "") for link in looks.values()], now)
+    return len(new) + len(looks)
 
 
 def accept_page(store: Store, connection: ConnectionRow, page: ChangedPage, *, now: datetime) -> int:
@@ -38,39 +40,57 @@ def accept_page(store: Store, connection: ConnectionRow, page: ChangedPage, *, n
     return marked
 
 
-def accept_notice(store: Store, connection: ConnectionRow, hint: NoticeHint, *, now: datetime) -> bool:
-    """Store a verified webhook and what it points at, in one transaction: only then may it be answered (INV-1).
-    Whether it is new."""
+def accept_notices(
+    store: Store, connection: ConnectionRow, hints: Sequence[NoticeHint], *, now: datetime
+) -> list[bool]:
+    """Store verified webhooks and what they point at, in one transaction: only then may they be answered (INV-1).
+    Of each whether it is new."""
     with store.atomic():
-        if not store.keep_notice(connection, hint, now=now):
-            # What it points at was marked in the transaction that stored it.
-            return False
-        known = store.of_external(connection, [ref.id for ref in hint.refs])
-        news = [
-            _mark(store, connection, known.get(ref.id), ref, hint.versions.get(ref.id, ""), now) for ref in hint.refs
-        ]
-        if any(news):
+        are_new = store.keep_notices(connection, hints, now=now)
+        # What the others point at was marked in the transaction that stored them.
+        told = [hint for hint, is_new in zip(hints, are_new, strict=True) if is_new]
+        if _accept_told(store, connection, told, now):
             store.ring(connection)
-    return True
+    return are_new
+
+
+def _accept_told(store: Store, connection: ConnectionRow, told: Sequence[NoticeHint], now: datetime) -> bool:
+    """Mark what new notices point at; whether there is something to look at."""
+    refs = {ref.id: ref for hint in told for ref in hint.refs}
+    if not refs:
+        return False
+    known = store.of_external(connection, list(refs))
+    looks = []
+    for key, link in known.items():
+        named = [hint.versions.get(key, "") for hint in told if any(ref.id == key for ref in hint.refs)]
+        is_idle = link.look_wanted == link.look_done
+        news = [version for version in named if not (is_idle and is_at(link, version))]
+        if link.state != LinkState.FORMER and news:
+            # Of several versions none is the one that is there now.
+            looks.append((link, news[0] if len(news) == 1 else ""))
+    new = [ref for key, ref in refs.items() if key not in known]
+    _mark(store, connection, new, looks, now)
+    return bool(new or looks)
 
 
 def _mark(
-    store: Store, connection: ConnectionRow, link: LinkRow | None, ref: ExternalRef, version: str, now: datetime
-) -> bool:
-    """Mark what a notice names; whether there is something to look at."""
-    if link is None:
-        return _sight(store, connection, ref, now)
-    if link.state == LinkState.FORMER or (is_at(link, version) and link.look_wanted == link.look_done):
-        return False
-    store.want_look(link, version)
-    return True
+    store: Store,
+    connection: ConnectionRow,
+    new: Iterable[ExternalRef],
+    looks: Sequence[tuple[LinkRow, str]],
+    now: datetime,
+) -> None:
+    """Make links for tickets that are not known, and have those that are looked at.
 
-
-def _sight(store: Store, connection: ConnectionRow, ref: ExternalRef, now: datetime) -> bool:
-    """Make a link for a ticket that is not known. It may be one that we are just creating: then the answer to that is
-    waited for, or the ticket would be read only to find our own mark on it."""
-    rest = CREATION_SECONDS if store.is_creating(connection, now) else 0.0
-    return store.sight(connection, ref, now, due_at=now + timedelta(seconds=rest))
+    What is new may be what we are just creating: then the answer to that is waited for, or the ticket would be read
+    only to find our own mark on it.
+    """
+    sighted = list(new)
+    if sighted:
+        rest = CREATION_SECONDS if store.is_creating(connection, now) else 0.0
+        store.sight(connection, sighted, now, due_at=now + timedelta(seconds=rest))
+    if looks:
+        store.want_looks(looks)
 
 
 def is_at(link: LinkRow, version: str) -> bool:

@@ -213,12 +213,12 @@ class Lanes(Protocol):
     def is_creating(self, connection: ConnectionRow, since: datetime) -> bool:
         """Whether the outcome of a creation in the system that was begun by then is not settled."""
 
-    def sight(self, connection: ConnectionRow, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
-        """Make a link for a ticket of the system that is not known yet. Two who sight it at once make one (F61)."""
+    def sight(self, connection: ConnectionRow, refs: Sequence[ExternalRef], now: datetime, *, due_at: datetime) -> None:
+        """Make links for tickets of the system that are not known yet. Two who sight one at once make one (F61)."""
 
-    def want_look(self, link: LinkRow, version: str = "") -> None:
-        """Count one more hint that the system's ticket changed, and keep the ``version`` that it names if it is the
-        only one."""
+    def want_looks(self, wanted: Sequence[tuple[LinkRow, str]]) -> None:
+        """Count one more hint of each that the system's ticket changed, and keep the version that it names, or "", if
+        it is the only one."""
 
     def open_intent(self, link: LinkRow) -> IntentRow | None: ...
 
@@ -396,8 +396,8 @@ class Pulses(Protocol):
         """The system was asked for all that changed: what is first seen from now on is new, if ``now`` is late enough
         for the last changes before the database was put back to be told."""
 
-    def keep_notice(self, connection: ConnectionRow, hint: NoticeHint, *, now: datetime) -> bool:
-        """Store a verified webhook; whether it is new (INV-4)."""
+    def keep_notices(self, connection: ConnectionRow, hints: Sequence[NoticeHint], *, now: datetime) -> list[bool]:
+        """Store verified webhooks; of each whether it is new (INV-4)."""
 
     def ring(self, connection: ConnectionRow) -> None:
         """Wake whoever works this connection; a wake-up that is lost costs a sweep."""

@@ -173,7 +173,7 @@ def _give_back(store: Store, follower: LinkRow, created: ExternalRef, now: datet
 
 def _leave_behind(store: Store, link: LinkRow, former: ExternalRef, now: datetime) -> None:
     """Keep the closed ticket's id taken: asking for changes names it again, and it is no new ticket (INV-4)."""
-    store.sight(link.connection, former, now, due_at=now)
+    store.sight(link.connection, [former], now, due_at=now)
     left = store.of_external(link.connection, [former.id])[former.id]
     left.state, left.look_done = LinkState.FORMER, left.look_wanted
     store.save(left, "state", "look_done")

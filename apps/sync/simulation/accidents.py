@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..connectors.base import ConnectorError
-from ..engine.hearing import accept_notice
+from ..engine.hearing import accept_notices
 from ..engine.plan import UpdateRemote
 from ..engine.snapshot import ExternalRef, NoticeHint
 from ..engine.work import Do
@@ -181,7 +181,7 @@ def deliver(world: "World", notice: "Notice") -> str:
         world.coverage.hit(60, "hear")
     hint = NoticeHint(notice.delivery_id, (notice.ref,), versions=versions)
     try:
-        accept_notice(world.port, world.store.handed(connection), hint, now=world.portal_now())
+        accept_notices(world.port, world.store.handed(connection), [hint], now=world.portal_now())
     except (StoreDown, Killed):
         notice.attempts += 1
         tries = world.systems[connection.pk].profile.retries_notices
@@ -220,7 +220,7 @@ def trouble_notices(world: "World", a: int, b: int, c: int) -> str | None:
     world.coverage.hit(28, "notice", world.systems[connection.pk].profile.name)
     try:
         hint = NoticeHint(f"x{b}", (ExternalRef(f"{connection.pk}-9{b % 9}", ""),))
-        accept_notice(world.port, world.store.handed(connection), hint, now=world.portal_now())
+        accept_notices(world.port, world.store.handed(connection), [hint], now=world.portal_now())
     except StoreDown:
         pass
     return f"a webhook of {connection.pk} names a ticket that does not exist"

@@ -165,9 +165,9 @@ def _verb(name: str) -> Callable[..., Any]:
 JOURNAL = frozenset({"open_ticket", "receive", "comment", "attach", "note", "open_here", "change", "say"})
 SAVES = frozenset({"save", "save_and_release"})
 VERBS = JOURNAL | SAVES | {
-    "claim", "release", "delete", "add_link", "sight", "want_look", "add_intent", "save_intent", "mark_seen",
+    "claim", "release", "delete", "add_link", "sight", "want_looks", "add_intent", "save_intent", "mark_seen",
     "add_finding", "pair_comment", "pair_file", "add_conflict", "close_questions", "note_success", "note_failure",
-    "wait_until", "put_on_hold", "keep_cursor", "end_catching_up", "keep_notice", "note_grave", "trip", "stop", "tie",
+    "wait_until", "put_on_hold", "keep_cursor", "end_catching_up", "keep_notices", "note_grave", "trip", "stop", "tie",
     "update", "answer", "close_open_intents", "let_through", "put_all_back",
 }  # fmt: skip
 for _name in VERBS:

@@ -5,7 +5,7 @@ knows them from the store in memory, read anew whenever it looks.
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -246,11 +246,12 @@ class DatabaseRows(DatabaseStore):
         read_held([link], [])
         return super().still_held(link)
 
-    def want_look(self, link: TicketLink, version: str = "") -> None:
+    def want_looks(self, wanted: Sequence[tuple[TicketLink, str]]) -> None:
         if self.counts_hints:
-            super().want_look(link, version)
+            super().want_looks(wanted)
         else:
-            TicketLink.objects.filter(pk=link.pk).update(look_wanted=F("look_wanted") + 1)
+            keys = [link.pk for link, _version in wanted]
+            TicketLink.objects.filter(pk__in=keys).update(look_wanted=F("look_wanted") + 1)
 
     def tally(self, link: TicketLink, act: GraveAct, *, now: datetime) -> Tally | None:  # type: ignore[override]
         return super().tally(link, act, now=now) if self._has_brake(link) else None

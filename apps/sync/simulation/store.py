@@ -1,6 +1,6 @@
 """The whole store in memory: what the simulation lets the engine read and write (see the port ``Store``)."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -179,23 +179,26 @@ class MemoryStore(MemoryBrakes):
         open_ = (self.intents[self.open[pk]] for pk in self.links_of[connection.pk] if pk in self.open)
         return any(intent.slot in CREATIONS and intent.created_at <= since for intent in open_)
 
-    def sight(self, connection: SimulatedConnection, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
-        if (connection.pk, ref.id) in self.external:
-            return False
-        link = SimulatedLink(f"L{self._number()}", connection, None, LinkState.SIGHTED, due_at, now)
-        link.external_id, link.key, link.url, link.look_wanted = ref.id, ref.key, ref.url, 1
-        link.is_behind = connection.pulse.behind_until is not None
+    def sight(
+        self, connection: SimulatedConnection, refs: Sequence[ExternalRef], now: datetime, *, due_at: datetime
+    ) -> None:
         with self.atomic():
-            self._add(link)
-        return True
+            for ref in refs:
+                if (connection.pk, ref.id) not in self.external:
+                    link = SimulatedLink(f"L{self._number()}", connection, None, LinkState.SIGHTED, due_at, now)
+                    link.external_id, link.key, link.url, link.look_wanted = ref.id, ref.key, ref.url, 1
+                    link.is_behind = connection.pulse.behind_until is not None
+                    self._add(link)
 
-    def want_look(self, link: LinkRow, version: str = "") -> None:
-        row = self.links[link.pk]
-        count, named = row.look_wanted + 1, version if row.look_wanted == row.look_done else ""
-        if not self.counts_hints:
-            self.update(row, look_wanted=count)
-            return
-        self.update(row, look_wanted=count, hint_count=count, hint_version=named)
+    def want_looks(self, wanted: Sequence[tuple[LinkRow, str]]) -> None:
+        with self.atomic():
+            for link, version in wanted:
+                row = self.links[link.pk]
+                count, named = row.look_wanted + 1, version if row.look_wanted == row.look_done else ""
+                if self.counts_hints:
+                    self.update(row, look_wanted=count, hint_count=count, hint_version=named)
+                else:
+                    self.update(row, look_wanted=count)
 
     # --- Intents ------------------------------------------------------------------------------------------------------
 
@@ -365,12 +368,17 @@ class MemoryStore(MemoryBrakes):
         if until is not None and until <= now:
             self.update(connection.pulse, behind_until=None)
 
-    def keep_notice(self, connection: SimulatedConnection, hint: NoticeHint, *, now: datetime) -> bool:
-        key = (connection.pk, hint.delivery_id)
-        if key in self.notices:
-            return False
-        self.put(self.notices, key, now)
-        return True
+    def keep_notices(
+        self, connection: SimulatedConnection, hints: Sequence[NoticeHint], *, now: datetime
+    ) -> list[bool]:
+        are_new = []
+        with self.atomic():
+            for hint in hints:
+                key = (connection.pk, hint.delivery_id)
+                are_new.append(key not in self.notices)
+                if key not in self.notices:
+                    self.put(self.notices, key, now)
+        return are_new
 
     def ring(self, connection: SimulatedConnection) -> None:
         """Nobody waits to be woken: the scheduler asks every connection again and again."""

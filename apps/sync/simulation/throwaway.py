@@ -10,7 +10,6 @@ from uuid import UUID
 
 from celery import Celery, current_app
 from django.db import connection
-from django.db.models.signals import pre_save
 from django.test.utils import override_settings
 
 from ..models import Conflict, TicketLink
@@ -50,18 +49,16 @@ def present_database() -> Iterator[StoreKind]:
     """Worlds in the database at hand, which holds nothing else. Rows get ids in the order in which they are made, files
     are kept aside, and nobody is woken."""
     ids, woken = itertools.count(1), current_app._get_current_object()
-
-    def number(instance: Any, **_named: Any) -> None:
-        if instance._state.adding:
-            instance.pk = UUID(int=next(ids))
-
-    for model in (TicketLink, Conflict):
-        pre_save.connect(number, sender=model)
+    # Not by a signal before saving: rows that are made many at once send none.
+    keys: list[Any] = [model._meta.pk for model in (TicketLink, Conflict)]
+    usual = [key._get_default for key in keys]
+    for key in keys:
+        key._get_default = lambda: UUID(int=next(ids))
     Nobody("nobody").set_current()
     try:
         with tempfile.TemporaryDirectory() as folder, override_settings(SIAM_UPLOADS=folder):
             yield cast(StoreKind, BrittleDatabase)
     finally:
         woken.set_current()
-        for model in (TicketLink, Conflict):
-            pre_save.disconnect(number, sender=model)
+        for key, default in zip(keys, usual, strict=True):
+            key._get_default = default

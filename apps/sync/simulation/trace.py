@@ -66,7 +66,7 @@ class Trace:
             if key not in UNTOLD
         ]
         if verb in TELLING:
-            words += [bool(made)]
+            words += [made if isinstance(made, list) else bool(made)]
         self.line(verb, self.word(first), *words)
 
     def entered(self, ticket: SimulatedTicket, entry: Entry) -> None:
@@ -158,5 +158,5 @@ ABOUT_ROWS = BY_ID | {"pair_comment", "pair_file"}
 _told_columns = attrgetter(*(name for name in SAVED if name not in ("ticket_id", "looked_for")))
 BY_NAME = frozenset({"ticket_id", "looked_for", "correlation"})
 COLUMNS = frozenset({"save", "save_and_release"})
-TELLING = frozenset({"add_link", "sight", "keep_notice", "close_questions"})
+TELLING = frozenset({"add_link", "keep_notices", "close_questions"})
 """Verbs whose answer says whether they did something."""

@@ -81,29 +81,32 @@ class LaneRows:
         creations = Intent.objects.filter(state=Intent.State.OPEN, slot__in=CREATIONS, created_at__lte=since)
         return creations.filter(link__connection=connection).exists()
 
-    def sight(self, connection: Connection, ref: ExternalRef, now: datetime, *, due_at: datetime) -> bool:
-        try:
-            with transaction.atomic():
-                TicketLink.objects.create(
-                    connection=connection,
-                    state=TicketLink.State.SIGHTED,
-                    external_id=ref.id,
-                    key=ref.key,
-                    url=ref.url,
-                    look_wanted=1,
-                    is_behind=connection.pulse.behind_until is not None,
-                    due_at=due_at,
-                    swept_at=now,
-                    created_at=now,
-                )
-        except IntegrityError:
-            return False
-        return True
+    def sight(self, connection: Connection, refs: Sequence[ExternalRef], now: datetime, *, due_at: datetime) -> None:
+        is_behind = connection.pulse.behind_until is not None
+        sighted = [
+            TicketLink(
+                connection=connection,
+                state=TicketLink.State.SIGHTED,
+                external_id=ref.id,
+                key=ref.key,
+                url=ref.url,
+                look_wanted=1,
+                is_behind=is_behind,
+                due_at=due_at,
+                swept_at=now,
+                created_at=now,
+            )
+            for ref in refs
+        ]
+        TicketLink.objects.bulk_create(sighted, ignore_conflicts=True)
 
-    def want_look(self, link: TicketLink, version: str = "") -> None:
-        is_only_one = Case(When(look_wanted=F("look_done"), then=Value(version[:200])), default=Value(""))
+    def want_looks(self, wanted: Sequence[tuple[TicketLink, str]]) -> None:
+        named = {link.pk: Value(version[:200]) for link, version in wanted if version}
+        only = [When(pk=pk, look_wanted=F("look_done"), then=version) for pk, version in named.items()]
+        only_one = Case(*only, default=Value("")) if only else Value("")
         count = F("look_wanted") + 1
-        TicketLink.objects.filter(pk=link.pk).update(look_wanted=count, hint_count=count, hint_version=is_only_one)
+        links = TicketLink.objects.filter(pk__in=[link.pk for link, _version in wanted])
+        links.update(look_wanted=count, hint_count=count, hint_version=only_one)
 
     # --- Intents ------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """How a connection is: breaker, limits, holds. Plain updates without history, written by the workers."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
 from apps.foundation import wake
@@ -14,6 +14,7 @@ from ..models import Connection, ConnectionPulse, Notice, TicketLink
 from .rules import published_rules
 
 SHOWN = 2000
+LONGEST_DELIVERY_ID = 200
 
 
 class PulseRows:
@@ -71,21 +72,31 @@ class PulseRows:
         if connection.pulse.behind_until is not None:
             _pulse(connection).filter(behind_until__lte=now).update(behind_until=None)
 
-    def keep_notice(self, connection: Connection, hint: NoticeHint, *, now: datetime) -> bool:
-        try:
-            with transaction.atomic():
-                Notice.objects.create(
-                    connection=connection,
-                    delivery_id=hint.delivery_id[:200],
-                    refs=[ref.id for ref in hint.refs],
-                    summary=hint.summary[:300],
-                    received_at=now,
+    def keep_notices(self, connection: Connection, hints: Sequence[NoticeHint], *, now: datetime) -> list[bool]:
+        ids = [hint.delivery_id[:LONGEST_DELIVERY_ID] for hint in hints]
+        known = Notice.objects.filter(connection=connection, delivery_id__in=ids)
+        stored = set(known.values_list("delivery_id", flat=True))
+        are_new, new = list[bool](), list[Notice]()
+        for delivery_id, hint in zip(ids, hints, strict=True):
+            are_new.append(delivery_id not in stored)
+            if delivery_id not in stored:
+                stored.add(delivery_id)
+                refs = [ref.id for ref in hint.refs]
+                new.append(
+                    Notice(
+                        connection=connection,
+                        delivery_id=delivery_id,
+                        refs=refs,
+                        summary=hint.summary[:300],
+                        received_at=now,
+                    )
                 )
-        except IntegrityError:
-            again = Notice.objects.filter(connection=connection, delivery_id=hint.delivery_id[:200])
-            again.update(repeats=F("repeats") + 1)
-            return False
-        return True
+        # Another process may store the same at this moment. Then both mark what it points at, and it is read once.
+        Notice.objects.bulk_create(new, ignore_conflicts=True)
+        for delivery_id, is_new in zip(ids, are_new, strict=True):
+            if not is_new:
+                Notice.objects.filter(connection=connection, delivery_id=delivery_id).update(repeats=F("repeats") + 1)
+        return are_new
 
     def ring(self, connection: Connection) -> None:
         wake.ring("connection", str(connection.pk))

@@ -133,7 +133,7 @@ def test_it_waits_on_while_that_answer_is_late_but_not_for_ever(stage: Stage) ->
 
 
 def untouched(stage: Stage, external_id: str) -> TicketLink:
-    store.sight(stage.connection(A), ExternalRef(external_id), stage.now, due_at=stage.now)
+    store.sight(stage.connection(A), [ExternalRef(external_id)], stage.now, due_at=stage.now)
     return TicketLink.objects.get(external_id=external_id)
 
 

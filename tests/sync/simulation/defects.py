@@ -127,10 +127,6 @@ def _first_of_a_page(sound: Any) -> Any:
     return lambda store, connection, changed, *, now: sound(store, connection, list(changed)[:1], now=now)
 
 
-def _deaf_to_notices(_sound: Any) -> Any:
-    return lambda store, connection, hint, *, now: store.keep_notice(connection, hint, now=now)
-
-
 def _forgetting_former(_sound: Any) -> Any:
     return lambda store, link, former, now: None
 

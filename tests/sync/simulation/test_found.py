@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.sync.engine.deciding import decide_work
-from apps.sync.engine.hearing import accept_changed, accept_notice
+from apps.sync.engine.hearing import accept_changed, accept_notices
 from apps.sync.engine.merge import Agreement
 from apps.sync.engine.plan import AddRemoteComment, FollowUp, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
@@ -81,7 +81,7 @@ class TestFormerTickets:
         assert [one.state for one in followed_up.links.values()] == [LinkState.LINKED, LinkState.FORMER]
 
     def test_a_notice_does_not_either(self, followed_up: MemoryStore) -> None:
-        accept_notice(followed_up, followed_up.connections["zendesk0"], NoticeHint("d1", (CLOSED,)), now=NOW)
+        accept_notices(followed_up, followed_up.connections["zendesk0"], [NoticeHint("d1", (CLOSED,))], now=NOW)
         former = next(one for one in followed_up.links.values() if one.state == LinkState.FORMER)
         assert former.look_wanted == former.look_done
 
@@ -362,7 +362,7 @@ class TestTheStatusThatASystemBeginsWith:
         create = self.decided(store, rules)
         made = Receipt(self.NEW, "1", self.NEW.id, {"subject": "#2#", "status": "new"})
         settled(store, rules, create, Done(made))
-        store.want_look(store.links[link.pk])
+        store.want_looks([(store.links[link.pk], "")])
         look = self.decided(store, rules)
         shown = TicketSnapshot(self.NEW, "1", "incident", {"subject": "#2#", "status": "new"}, NOW, NOW)
         row = settled(store, rules, look, Looked(shown, None))
@@ -413,7 +413,7 @@ def test_a_write_that_changed_nothing_is_not_waited_for(store: MemoryStore) -> N
     store.release(*store.links.values())
     settled(store, rules, mend, Done(Receipt(CLOSED, "4", CLOSED.id, {"subject": "#1#"})))
     for number, (before, after) in enumerate([("#1#", "#2#"), ("#2#", "#1#")], 1):
-        store.want_look(store.links[link.pk])
+        store.want_looks([(store.links[link.pk], "")])
         ((_link, look),) = decide_work(store, [claimed(store)], rules, now=NOW)
         store.release(*store.links.values())
         change = RemoteChange(str(number), NOW, "Ana", {"subject": (before, after)})
@@ -466,7 +466,7 @@ def test_what_was_merged_into_our_creation_stays_known_when_its_sighting_gives_w
     """A page names it again, and it is no new ticket (INV-3)."""
     creator = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0)
     mark = correlation_of(store.tickets["T1"].journal[0].mark, "create", creator.connection.pk)
-    store.sight(creator.connection, CLOSED, NOW, due_at=NOW)
+    store.sight(creator.connection, [CLOSED], NOW, due_at=NOW)
     seen = store.of_external(creator.connection, [CLOSED.id])[CLOSED.id]
     seen.former = [{"id": "4", "key": "", "url": ""}]
     store.save(seen, "former")

@@ -86,7 +86,7 @@ def test_a_comment_of_which_only_a_refused_write_is_noted_is_tied_when_it_is_the
 
 def test_a_copy_that_stays_out_of_scope_is_no_news_when_it_is_looked_at_again(store: MemoryStore) -> None:
     """A follow-up whose ticket nobody knows any more: somebody comments on it later."""
-    store.sight(store.connections["zendesk0"], REF, NOW, due_at=NOW)
+    store.sight(store.connections["zendesk0"], [REF], NOW, due_at=NOW)
     link = store.of_external(store.connections["zendesk0"], [REF.id])[REF.id]
     store.update(store.links[link.pk], is_behind=True)
     lost = correlation_of(f"{store.portal_part}{'0' * 16}", "follow-up", "zendesk0")
@@ -224,7 +224,7 @@ def test_a_full_text_whose_entry_comes_back_later_is_not_told_twice(store: Memor
 
 
 def test_a_copy_that_was_hidden_while_the_rest_was_read_comes_back_as_a_copy(store: MemoryStore) -> None:
-    store.sight(store.connections["zendesk0"], REF, NOW, due_at=NOW)
+    store.sight(store.connections["zendesk0"], [REF], NOW, due_at=NOW)
     link = store.of_external(store.connections["zendesk0"], [REF.id])[REF.id]
     mark = f"{store.portal_part}{'2' * 16}"
     shown = {"subject": "#2#", "status": "new", "priority": "P3", "assignee_id": "", "site": ""}
@@ -240,7 +240,7 @@ def test_a_ticket_that_vanishes_into_a_third_takes_along_what_was_merged_into_it
     """Two tickets that nobody knows yet are merged into the same one, one look after the other."""
     connection = store.connections["zendesk0"]
     for name in ("4", "5"):
-        store.sight(connection, ExternalRef(name), NOW, due_at=NOW)
+        store.sight(connection, [ExternalRef(name)], NOW, due_at=NOW)
         link = store.of_external(connection, [name])[name]
         merged = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=REF))
         work = Look(link.pk, ExternalRef(name), None, 1, frozenset(), takes_files=True, largest_file=400)

@@ -42,8 +42,8 @@ def test_the_same_seed_gives_the_same_log_in_memory_and_in_the_database(in_datab
 def test_a_store_that_differs_is_told_by_the_log(in_database: StoreKind, monkeypatch: pytest.MonkeyPatch) -> None:
     sound = MemoryStore.sight
 
-    def a_second_late(self: Any, connection: Any, ref: Any, now: Any, *, due_at: Any) -> bool:
-        return sound(self, connection, ref, now, due_at=due_at + timedelta(seconds=1))
+    def a_second_late(self: Any, connection: Any, refs: Any, now: Any, *, due_at: Any) -> None:
+        sound(self, connection, refs, now, due_at=due_at + timedelta(seconds=1))
 
     monkeypatch.setattr(MemoryStore, "sight", a_second_late)
     assert run(SEED, MOVES // 4).trace != run(SEED, MOVES // 4, store=in_database).trace

@@ -58,7 +58,7 @@ class StoreCase:
         return self.link(store, ticket, name, **usual | columns)
 
     def sighted(self, store: Any, ref: str = "7", name: str = ZENDESK) -> LinkRow:
-        assert store.sight(self.connection(store, name), ExternalRef(ref), NOW, due_at=NOW)
+        store.sight(self.connection(store, name), [ExternalRef(ref)], NOW, due_at=NOW)
         return store.of_external(self.connection(store, name), [ref])[ref]
 
     def claim(self, store: Any, name: str = ZENDESK, at: datetime = NOW, most: int = 9) -> list[Any]:

@@ -69,7 +69,7 @@ class Claims(StoreCase):
     def test_what_is_held_is_the_link_as_it_is_now(self, store: Any) -> None:
         self.linked(store, look_wanted=1)
         (mine,) = self.claim(store)
-        store.want_look(mine)
+        store.want_looks([(mine, "")])
         mine.key = "OPS-9"
         with store.atomic():
             held = store.still_held(mine)

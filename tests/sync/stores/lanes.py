@@ -61,10 +61,12 @@ class Links(StoreCase):
     def test_a_ticket_is_sighted_once_and_the_transaction_goes_on(self, store: Any) -> None:
         connection = self.connection(store)
         with store.atomic():
-            assert store.sight(connection, ExternalRef("7", "OPS-7", "http://x"), NOW, due_at=NOW + SECOND)
-            assert not store.sight(connection, ExternalRef("7", "OPS-8"), NOW, due_at=NOW)
-            assert store.sight(self.connection(store, JIRA), ExternalRef("7"), NOW, due_at=NOW)
-        row = store.links[store.of_external(connection, ["7", "8"])["7"].pk]
+            store.sight(connection, [ExternalRef("7", "OPS-7", "http://x")], NOW, due_at=NOW + SECOND)
+            store.sight(connection, [ExternalRef("8"), ExternalRef("7", "OPS-8")], NOW, due_at=NOW)
+            store.sight(self.connection(store, JIRA), [ExternalRef("7")], NOW, due_at=NOW)
+        known = store.of_external(connection, ["7", "8", "9"])
+        assert sorted(known) == ["7", "8"]
+        row = store.links[known["7"].pk]
         assert (row.key, row.url, row.look_wanted, row.due_at) == ("OPS-7", "http://x", 1, NOW + SECOND)
         assert (row.state, row.ticket_id) == (LinkState.SIGHTED, None)
 
@@ -94,18 +96,29 @@ class Links(StoreCase):
 
     def test_hints_are_counted_on_the_row_and_not_on_a_copy(self, store: Any) -> None:
         link = self.sighted(store)
-        store.want_look(link)
-        store.want_look(link)
+        store.want_looks([(link, "")])
+        store.want_looks([(link, "")])
         assert (link.look_wanted, self.row(store, link).look_wanted) == (1, 3)
 
     def test_a_version_is_kept_only_of_the_only_hint(self, store: Any) -> None:
         link = self.linked(store, look_wanted=4, look_done=4)
-        store.want_look(link, "v1")
+        store.want_looks([(link, "v1")])
         row = self.row(store, link)
         assert (row.look_wanted, row.hint_count, row.hint_version) == (5, 5, "v1")
-        store.want_look(link, "v2")
+        store.want_looks([(link, "v2")])
         row = self.row(store, link)
         assert (row.look_wanted, row.hint_count, row.hint_version) == (6, 6, "")
+
+    def test_several_links_are_hinted_at_once_each_with_its_version(self, store: Any) -> None:
+        one, other = (self.linked(store, external_id=ref, look_wanted=4, look_done=4) for ref in ("7", "8"))
+        busy = self.linked(store, external_id="9", look_wanted=5, look_done=4)
+        store.want_looks([(one, "v1"), (other, ""), (busy, "v3")])
+        rows = [self.row(store, link) for link in (one, other, busy)]
+        assert [(row.look_wanted, row.hint_count, row.hint_version) for row in rows] == [
+            (5, 5, "v1"),
+            (5, 5, ""),
+            (6, 6, ""),
+        ]
 
     def test_the_link_beside_is_another_one_to_the_ticket_in_the_same_connection(self, store: Any) -> None:
         ticket = self.ticket(store)
@@ -131,7 +144,7 @@ class Transactions(StoreCase):
             with store.atomic():
                 store.change(ticket.pk, {"title": "#2#"}, at=NOW, origin="")
                 store.add_intent(link, seq=1, slot="create", correlation="siam-1", now=NOW)
-                store.want_look(link)
+                store.want_looks([(link, "")])
                 store.keep_cursor(self.connection(store), "c9", now=NOW)
                 raise LookupError
 

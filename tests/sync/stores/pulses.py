@@ -78,11 +78,12 @@ class Pulses(StoreCase):
         assert store.cursor(self.connection(store, JIRA)) != "c1"
 
     def test_a_notice_is_stored_once(self, store: Any) -> None:
-        hint = NoticeHint("d1", (ExternalRef("7"),))
+        first, second = (NoticeHint(name, (ExternalRef("7"),)) for name in ("d1", "d2"))
+        connection = self.connection(store)
         with store.atomic():
-            assert store.keep_notice(self.connection(store), hint, now=NOW)
-            assert not store.keep_notice(self.connection(store), hint, now=NOW + SECOND)
-            assert store.keep_notice(self.connection(store, JIRA), hint, now=NOW)
+            assert store.keep_notices(connection, [first], now=NOW) == [True]
+            assert store.keep_notices(connection, [second, first, second], now=NOW + SECOND) == [True, False, False]
+            assert store.keep_notices(self.connection(store, JIRA), [first], now=NOW) == [True]
 
     def test_a_restored_connection_catches_up_until_all_was_asked_for_and_read(self, store: Any) -> None:
         assert not store.is_catching_up(self.connection(store))
