@@ -1,7 +1,6 @@
 """The door for webhooks. A notice is verified, stored once, answered quickly; then the system itself is read."""
 
 from django.db import DatabaseError, DataError
-from django.db.models import F
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -11,9 +10,8 @@ from pydantic import ValidationError
 from apps.foundation.api import declared_length
 
 from . import services
-from .connectors.base import NoticeRefused, NoticeRequest
+from .connectors.base import NoticeRefused
 from .crashpoints import reached
-from .models import Connection, ConnectionPulse
 
 LARGEST_NOTICE = 5 * 1024 * 1024
 
@@ -39,23 +37,11 @@ def receive_notice(request: HttpRequest, notice_key: str) -> HttpResponse:
     body = request.read(LARGEST_NOTICE + 1)
     if len(body) > LARGEST_NOTICE:
         return _answer(413, f"a notice has at most {LARGEST_NOTICE} bytes")
+    headers, now = {name.lower(): value for name, value in request.headers.items()}, timezone.now()
     try:
-        connection = Connection.objects.select_related("pulse").filter(notice_key=notice_key).first()
-        if connection is None or connection.state == Connection.State.DRAFT:
-            return _answer(404, "no such address")
-        now = timezone.now()
-        notice = NoticeRequest(
-            headers={name.lower(): value for name, value in request.headers.items()},
-            body=body,
-            received_at=now,
-            secrets=services.notice_secrets(connection),
-        )
         try:
-            hint = services.connector_for(connection).read_notice(notice)
+            connection, hint = services.read_notice(notice_key, headers, body, now=now)
         except NoticeRefused:
-            ConnectionPulse.objects.filter(connection=connection).update(
-                notices_refused=F("notices_refused") + 1, notice_refused_at=now
-            )
             return _answer(404, "no such address")
         try:
             services.accept_notice(connection, hint, now=now)

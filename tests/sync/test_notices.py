@@ -10,14 +10,15 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.sync.models import Connection, ConnectionPulse, Notice, TicketLink
 from apps.sync.notices import LARGEST_NOTICE
-from apps.sync.services import notice_secrets
+from apps.sync.services import accepting, notice_secrets, renew_notice_secret
 from tests.api_cases import ApiTestCase
 
 SHARED = Path(os.environ.get("SIAM_SHARED") or Path(__file__).resolve().parents[3] / "shared")
@@ -34,8 +35,12 @@ def notice(**changed: Any) -> bytes:
 
 
 class AtTheDoor(ApiTestCase):
+    known_seconds = 0.0
+    """How long a connection is taken for what it was."""
+
     def setUp(self) -> None:
         super().setUp()
+        self.enterContext(mock.patch.object(accepting, "KNOWN_SECONDS", self.known_seconds))
         self.connection = Connection.objects.get(pk=self.world.mercuri.connection.pk)
         self.address = reverse("notice", args=[self.connection.notice_key])
         Notice.objects.all().delete()
@@ -51,6 +56,27 @@ class AtTheDoor(ApiTestCase):
 
     def refused(self) -> int:
         return ConnectionPulse.objects.get(connection=self.connection).notices_refused
+
+
+class TestManyNotices(AtTheDoor):
+    known_seconds = 600.0
+
+    def test_the_connection_is_not_read_again_for_each(self) -> None:
+        self.deliver(notice())
+        with CaptureQueriesContext(connection) as asked:
+            assert self.deliver(notice(), delivery="d-2").status_code == 202
+        assert not [one for one in asked.captured_queries if 'FROM "sync_connection"' in one["sql"]]
+
+    def test_a_new_secret_is_known_at_once(self) -> None:
+        self.deliver(notice())
+        new = renew_notice_secret(connection=self.connection, actor=self.world.mercuri.actor)
+        assert self.deliver(notice(), secret=new, delivery="d-2").status_code == 202
+        assert self.refused() == 0
+
+    def test_one_that_nobody_signed_is_counted_once(self) -> None:
+        self.deliver(notice())
+        assert self.deliver(notice(), secret="nobody's", delivery="d-2").status_code == 404
+        assert self.refused() == 1
 
 
 class TestGoodNotices(AtTheDoor):
@@ -75,8 +101,6 @@ class TestGoodNotices(AtTheDoor):
         assert TicketLink.objects.filter(connection=self.connection, external_id="10042").count() == 1
 
     def test_the_former_secret_is_good_until_the_next_renewal(self) -> None:
-        from apps.sync.services import renew_notice_secret
-
         former = notice_secrets(self.connection)[0]
         renew_notice_secret(connection=self.connection, actor=self.world.mercuri.actor)
         assert self.deliver(notice(), secret=former).status_code == 202

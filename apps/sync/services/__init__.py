@@ -1,6 +1,6 @@
 """The verbs of the sync engine, for pages, API and workers alike."""
 
-from .accepting import accept_notice
+from .accepting import accept_notice, read_notice
 from .claims import connections_with_work
 from .connections import (
     ConnectionRefused,
@@ -44,6 +44,7 @@ __all__ = [
     "poll",
     "publish_rules",
     "published_rules",
+    "read_notice",
     "refresh",
     "renew_notice_secret",
     "resume_connection",

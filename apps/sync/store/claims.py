@@ -6,11 +6,9 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
 from django.db import connection as database
-from django.db.models import Exists, F, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
-
-from apps.tickets.models import Ticket
 
 from ..engine.claims import CLAIM_SECONDS, LONGEST_CLAIM
 from ..models import Connection, ConnectionPulse, Intent, TicketLink
@@ -22,14 +20,16 @@ _COLUMNS = tuple(
 )
 
 
-_HEARD = Ticket.objects.filter(pk=OuterRef("ticket")).values("last_seq")
-_OPEN = Intent.objects.filter(link=OuterRef("pk"), state=Intent.State.OPEN)
+# In SQL: every link is given back four times a ticket, and Django took three times as long to put these together as for
+# all the rest of the statement.
+_HEARD = "(SELECT last_seq FROM tickets_ticket WHERE tickets_ticket.id = sync_ticketlink.ticket_id)"
+_OPEN = "SELECT 1 FROM sync_intent WHERE sync_intent.link_id = sync_ticketlink.id AND sync_intent.state = %s"
 _FREED = {
     "claimed_by": "",
     "claimed_until": None,
     # Entries that were written while the lane was claimed, and a write that may have been made.
-    "heard_seq": Coalesce(Subquery(_HEARD), F("heard_seq")),
-    "is_unsettled": Exists(_OPEN),
+    "heard_seq": RawSQL(f"COALESCE({_HEARD}, sync_ticketlink.heard_seq)", ()),  # noqa: S611  nothing from outside
+    "is_unsettled": RawSQL(f"EXISTS ({_OPEN})", [Intent.State.OPEN]),  # noqa: S611
 }
 
 
@@ -50,7 +50,7 @@ def hear_journals(which: Q) -> None:
         free = TicketLink.objects.filter(pk__in=keys)
         if database.features.has_select_for_update_skip_locked:
             free = TicketLink.objects.filter(pk__in=[link.pk for link in free.select_for_update(skip_locked=True)])
-        free.update(heard_seq=Subquery(_HEARD))
+        free.update(heard_seq=RawSQL(_HEARD, ()))  # noqa: S611
 
 
 class ClaimRows:

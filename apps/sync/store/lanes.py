@@ -18,7 +18,18 @@ from ..engine.merge import MergeBase
 from ..engine.plan import Conflict as FoundConflict
 from ..engine.ports import Finding, IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields
-from ..models import Conflict, Connection, Divergence, Intent, LaneAct, LaneCharge, Pairing, Restoration, TicketLink
+from ..models import (
+    Conflict,
+    Connection,
+    ConnectionPulse,
+    Divergence,
+    Intent,
+    LaneAct,
+    LaneCharge,
+    Pairing,
+    Restoration,
+    TicketLink,
+)
 from .ahead import files_ahead, intents_ahead, known_of, unseen
 
 _COLUMNS = {"base": "merge_base"}
@@ -82,7 +93,7 @@ class LaneRows:
         return creations.filter(link__connection=connection).exists()
 
     def sight(self, connection: Connection, refs: Sequence[ExternalRef], now: datetime, *, due_at: datetime) -> None:
-        is_behind = connection.pulse.behind_until is not None
+        is_behind = ConnectionPulse.objects.filter(connection=connection).exclude(behind_until=None).exists()
         sighted = [
             TicketLink(
                 connection=connection,
