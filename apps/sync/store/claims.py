@@ -79,8 +79,8 @@ class ClaimRows:
         with transaction.atomic():
             rows = mine.filter(due_links(now), pk__in=due)
             if database.features.has_select_for_update_skip_locked:
-                rows = rows.select_for_update(skip_locked=True, of=("self",))
-            chosen = [row.pk for row in rows]
+                rows = rows.select_for_update(skip_locked=True)
+            chosen = list(rows.values_list("pk", flat=True))
             # Waiting for the lock took time, too.
             until = max(now, self.clock()) + timedelta(seconds=CLAIM_SECONDS)
             TicketLink.objects.filter(pk__in=chosen).update(claimed_by=token, claimed_until=until)

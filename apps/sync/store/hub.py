@@ -90,7 +90,9 @@ class HubRows:
         return {event.mark: event for event in _as_hub_events(link, list(rows))}
 
     def ticket_marked(self, link: TicketLink, marks: Collection[str]) -> Ticket | None:
-        return Ticket.objects.filter(events__mark__in=marks).order_by("created_at").first()
+        # Nearly always there is none; and then a whole ticket need not be asked for.
+        keys = list(TicketEvent.objects.filter(mark__in=marks).values_list("ticket", flat=True))
+        return Ticket.objects.filter(pk__in=keys).order_by("created_at").first() if keys else None
 
     def tie(self, link: TicketLink, ticket: Ticket, *, now: datetime) -> None:
         try:
