@@ -196,7 +196,8 @@ class Capabilities:
     index_lag_seconds: float = 0.0
     """How long ``find`` may miss what was just written (INV-15)."""
     overlap_seconds: float = 60.0
-    """How far ``changed_since`` reads back behind its cursor so that late rows are not missed (INV-3)."""
+    """How far a listing of changes reads back behind the moment at which the last one began (INV-3): longer than an
+    index lags, rows are committed late and clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +290,12 @@ class Connector(Protocol):
         """Prove address, credentials and reachability of the project, table or account; detect the version."""
 
     async def changed_since(self, cursor: str | None) -> ChangedPage:
-        """Tickets in scope that changed, oldest first, overlapping by ``overlap_seconds``. None: from now on."""
+        """Tickets in scope that changed, oldest first. None: from now on.
+
+        Pages make a listing, which each cursor but the last goes on with, however much later. The last one begins the
+        next listing ``overlap_seconds`` before the moment at which the first page of this one was asked, or earlier:
+        what the system shows late meanwhile is in the next one (:class:`~apps.sync.connectors.listing.Place`).
+        """
 
     async def fetch(self, ref: ExternalRef) -> TicketSnapshot:
         """The ticket now, with all comments and attachments."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..connectors import base
 from ..connectors.base import Draft, Note, SystemCard, SystemSchema
+from ..connectors.listing import Place
 from ..engine.snapshot import (
     Attachment,
     Changed,
@@ -25,6 +26,17 @@ from .wire import Call
 from .words import BOT
 
 PAGE = 3
+
+
+def write_cursor(place: Place[float]) -> str:
+    """The place as the text that the engine keeps."""
+    return f"{place.at!r}|{place.heard!r}|{place.id}"
+
+
+def read_cursor(text: str) -> Place[float]:
+    """The place that such a text tells."""
+    at, heard, last = text.split("|")
+    return Place(float(at), float(heard), last)
 
 
 class Session:
@@ -106,25 +118,23 @@ class SimulatedConnector:
 
     def begin(self) -> str:
         """The cursor of a connection that asks for the first time."""
-        return f"{self.system.now().timestamp()!r}||"
+        now = self.system.now().timestamp()
+        return write_cursor(Place(now, now))
 
     def _page(self, cursor: str | None) -> ChangedPage:
         if cursor is None:
             return ChangedPage((), self.begin(), True)
-        mark, after_at, after_id = cursor.split("|")
-        start = (float(mark) - self.capabilities.overlap_seconds, 0)
-        after = (float(after_at), int(after_id)) if after_at else start
+        place = read_cursor(cursor)
+        behind = (place.at, int(place.id)) if place.id else (place.at - self.capabilities.overlap_seconds, 0)
         found = []
         for at, ticket, version in self.system.search():
-            place = (at.timestamp(), int(ticket.id.rsplit("-", 1)[1]))
-            if place > after:
-                found.append((place, Changed(ticket.ref, version, ticket.is_deleted)))
-        page, rest = found[:PAGE], found[PAGE:]
+            one = (at.timestamp(), int(ticket.id.rsplit("-", 1)[1]))
+            if one > behind:
+                found.append((one, Changed(ticket.ref, version, ticket.is_deleted)))
+        page, is_last = found[:PAGE], len(found) <= PAGE
+        last = (page[-1][0][0], str(page[-1][0][1])) if page else None
         tickets = tuple(one for _place, one in page)
-        if rest:
-            return ChangedPage(tickets, f"{mark}|{page[-1][0][0]!r}|{page[-1][0][1]}", False)
-        newest = max([float(mark), *(place[0] for place, _one in page)])
-        return ChangedPage(tickets, f"{newest!r}||", True)
+        return ChangedPage(tickets, write_cursor(place.after(last, is_last=is_last)), is_last)
 
     async def fetch(self, ref: ExternalRef) -> TicketSnapshot:
         """The ticket before its comments: its version is never newer than what is shown."""

@@ -66,7 +66,10 @@ IN_SYSTEMS = (
     Fault(33, "clocks differ", "the system's clock is minutes off", ("changed_since",)),
     Fault(38, "text too long", "a text is longer than the system takes", ("update",), THAT_LIMIT_TEXTS),
     Fault(
-        62, "bulk import", "many tickets at once, of one moment or some seconds, without a webhook", ("changed_since",)
+        62,
+        "bulk import",
+        "many tickets at once, of one moment or some seconds, without a webhook, some shown late",
+        ("changed_since",),
     ),
     Fault(41, "comment edited", "a comment is rewritten or taken away after it was copied", ("fetch",)),
 )

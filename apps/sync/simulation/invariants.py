@@ -9,6 +9,7 @@ from ..engine.plan import Conflict, correlation_of, entry_of
 from ..engine.ports import IntentState, LinkState
 from ..engine.rules import RuleGap, into_system
 from ..engine.snapshot import Visibility
+from .connector import read_cursor
 from .profiles import as_is
 from .rows import Entry, SimulatedConnection, SimulatedIntent, SimulatedLink, SimulatedTicket
 from .words import PORTAL, STATUS, mark_in
@@ -67,7 +68,8 @@ class AcceptedBeforeTheCursor(Invariant):
 
     def cursor_kept(self, connection: SimulatedConnection, cursor: str) -> None:
         world, system = self.world, self.world.systems[connection.pk]
-        before = float(cursor.split("|", 1)[0]) - system.profile.capabilities.overlap_seconds
+        overlap = system.profile.capabilities.overlap_seconds
+        before = read_cursor(cursor).told_until(lambda at: at - overlap)
         for ticket in system.tickets.values():
             if ticket.updated_at.timestamp() < before and not (ticket.is_hidden or ticket.is_deleted):
                 pk = world.store.external.get((connection.pk, ticket.id))

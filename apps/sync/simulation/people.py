@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .world import World
 
 IMPORTED = 5
+LATEST = 0.6
+"""How late, as a share of its connector's overlap, a system may show what is imported; the rest is for its clock."""
 SIZES = (1, 40, 350, 0, 500)
 
 
@@ -153,16 +155,20 @@ def open_there(world: "World", a: int, b: int, c: int) -> str | None:
 
 def import_there(world: "World", a: int, _b: int, c: int) -> str | None:
     """Somebody imports tickets in bulk, within a moment or some seconds, and no webhook tells of it (F62): more than
-    one page of asking can hold."""
+    one page of asking can hold. Some are shown later than younger ones, committed or indexed when their turn came."""
     system, name = _system(world, a), _system(world, a).profile
     if world.imports or world.most_tickets <= IMPORTED // 2:
         return None
     world.imports += 1
-    told, system.told = system.told, lambda _ticket: None
-    for _number in range(IMPORTED):
+    told, lag, system.told = system.told, system.lag, lambda _ticket: None
+    # What is exported only after a while is never late: that is what the while is for.
+    longest = 0.0 if name.withheld_seconds else name.capabilities.overlap_seconds * LATEST
+    for number in range(IMPORTED):
+        late = longest * ((c >> number) & 1)
+        system.lag = lambda late=late: late  # type: ignore[misc]
         system.open({name.fields["title"]: _text(world, 0), name.fields["assignee"]: NAMES[c % 4]}, by=PERSON)
         world.pass_time(c // 16 % 4)
-    system.told = told
+    system.told, system.lag = told, lag
     world.coverage.hit(62, "changed_since", name.name)
     return f"{IMPORTED} tickets are imported into {system.name}"
 

@@ -236,6 +236,28 @@ class ChangeConformance(ConformanceCase):
         assert await system.look_until(edited)
 
     @scenario
+    async def test_what_shows_late_behind_a_listing_is_in_the_next_one(
+        self, system: SystemUnderTest, connector: Connector
+    ):
+        """However long the listing is left lying: the overlap is measured from its beginning (INV-3)."""
+        title, overlap = system.vocabulary.title, connector.capabilities.overlap_seconds
+        async with system.connector(settings={"page_size": 2}) as listing:
+            cursor = (await listing.changed_since(None)).cursor
+            first = {(await system.person_creates({title: f"First {number}"})).id for number in range(5)}
+            await system.settle()
+            page = await listing.changed_since(cursor)
+            while not page.is_last and not any(changed.ref.id in first for changed in page.tickets):
+                page = await listing.changed_since(page.cursor)
+            assert not page.is_last
+            late = await system.person_creates_late({title: "Late"}, overlap / 2)
+            system.bring_forward(10 * overlap)
+            newest = await system.person_creates({title: "Newest"})
+            await system.settle()
+            seen, cursor = await poll(listing, page.cursor)
+            seen |= await poll_until(system, listing, cursor, {late.id, newest.id} - seen.keys())
+            assert {late.id, newest.id} <= seen.keys()
+
+    @scenario
     async def test_an_old_cursor_can_be_used_again(self, system: SystemUnderTest, connector: Connector):
         cursor = (await connector.changed_since(None)).cursor
         ref = await system.person_creates({system.vocabulary.title: "Twice"})

@@ -4,7 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -108,6 +108,18 @@ class SystemUnderTest(ABC):
     @abstractmethod
     async def person_deletes(self, ref: ExternalRef) -> None: ...
 
+    @abstractmethod
+    def bring_forward(self, seconds: float) -> None:
+        """Let the system's clock jump; back where ``seconds`` are negative."""
+
+    async def person_creates_late(self, fields: Fields, seconds: float) -> ExternalRef:
+        """A ticket that nobody could find before, though it bears the time of so many seconds ago: it was committed, or
+        indexed, only now."""
+        self.bring_forward(-seconds)
+        made = await self.person_creates(fields)
+        self.bring_forward(seconds)
+        return made
+
     async def close_for_good(self, ref: ExternalRef) -> None:
         """Bring the ticket where no write is accepted any more. Needed where ``can_reopen_closed`` is False."""
         raise NotImplementedError
@@ -169,17 +181,23 @@ class SandboxUnderTest(SystemUnderTest):
     sandbox: Sandbox
     origin: str
     _runner: web.AppRunner
+    _ahead: timedelta
 
     @abstractmethod
     def make_sandbox(self) -> Sandbox: ...
 
     async def start(self) -> None:
         self.sandbox = self.make_sandbox()
+        self._ahead = timedelta()
+        self.sandbox.clock = lambda: datetime.now(UTC) + self._ahead
         self._runner, port = await start_sandbox(self.sandbox, 0)
         self.origin = f"http://127.0.0.1:{port}"
 
     async def stop(self) -> None:
         await self._runner.cleanup()
+
+    def bring_forward(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
 
     async def set_fault(
         self,

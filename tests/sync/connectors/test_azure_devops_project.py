@@ -169,6 +169,29 @@ def test_changed_work_items_are_found_by_either_feed(feed: str) -> None:
     assert run(act, change_feed=feed, page_size=2) == (True, True)
 
 
+def test_an_edit_of_the_last_work_item_before_the_cut_hides_none_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is then newer than all that the query had left out."""
+    monkeypatch.setattr("apps.sync.connectors.azure_devops.feed.MOST_ROWS", 4)
+
+    async def act(system: AzureDevOpsUnderTest, connector: AzureDevOpsConnector) -> Any:
+        page = await connector.changed_since(None)
+        refs = []
+        for number in range(9):
+            refs.append(await system.person_creates({"System.Title": f"VPN {number}"}))
+            system.bring_forward(600)
+        seen: set[str] = set()
+        for asked in range(20):
+            if asked == 1:
+                await system.person_edits(refs[3], {SITE: "paris"})
+            page = await connector.changed_since(page.cursor)
+            seen |= {row.ref.id for row in page.tickets}
+            if page.is_last:
+                break
+        return page.is_last, {ref.id for ref in refs} - seen
+
+    assert run(act, change_feed="query", page_size=2) == (True, set())
+
+
 def test_files_come_back_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"\x00\xffbytes")

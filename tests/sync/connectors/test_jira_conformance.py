@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 import aiohttp
@@ -77,8 +77,6 @@ class CloudUnderTest(SandboxUnderTest):
 
     async def start(self) -> None:
         await super().start()
-        self._ahead = timedelta()
-        self.sandbox.clock = lambda: datetime.now(UTC) + self._ahead
         self._session = aiohttp.ClientSession(headers=self._person())
 
     def _person(self) -> dict[str, str]:
@@ -87,9 +85,6 @@ class CloudUnderTest(SandboxUnderTest):
     async def stop(self) -> None:
         await self._session.close()
         await super().stop()
-
-    def bring_forward(self, seconds: float) -> None:
-        self._ahead += timedelta(seconds=seconds)
 
     async def settle(self) -> None:
         await asyncio.sleep(LAG * 1.2)

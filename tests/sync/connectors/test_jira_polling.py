@@ -1,7 +1,7 @@
 """The poll loses nothing and repeats nothing: equal times, edits while paging, lag, zones, dying tokens."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -84,6 +84,29 @@ def test_tickets_edited_while_paging_are_not_lost(deployment: str) -> None:
             for one in made[:3]:
                 assert latest[one.ref.id] == (await there.connector.fetch(one.ref)).version
             assert (await drain(there.connector, cursor))[0] == []
+
+    run(work())
+
+
+@BOTH
+def test_a_pass_that_goes_over_what_was_told_before_leaves_none_of_it_out(deployment: str) -> None:
+    """Rows that move meanwhile let it start again from where it was, not from the newest time ever told."""
+
+    async def work() -> None:
+        async with site(deployment, page_size=3) as there:
+            at = there.sandbox.clock()
+            there.sandbox.clock = lambda: at
+            began, made = at, []
+            for number in range(12):
+                made.append(
+                    await there.connector.create(Draft("Bug", {"summary": "VPN"}), f"siam-00000000{number:04d}")
+                )
+                newest, at = at, at + timedelta(minutes=10)
+            times = {"mark": round(began.timestamp() * 1000), "high": round(newest.timestamp() * 1000)}
+            page = await there.connector.changed_since(json.dumps(times))
+            await there.call("PUT", f"issue/{made[0].ref.id}", {"fields": {"summary": "moved"}})
+            rest, _ = await drain(there.connector, page.cursor)
+            assert {one.ref.id for one in made} <= {each.ref.id for each in (*page.tickets, *rest)}
 
     run(work())
 

@@ -35,12 +35,12 @@ class MemoryUnderTest(SystemUnderTest):
 
     def __init__(self, narrowed: Mapping[str, Any], *, seconds_per_look: float, page_size: int) -> None:
         self._narrowed = narrowed
-        self._clock = _clock(seconds_per_look)
+        self._clock, self._ahead = _clock(seconds_per_look), timedelta()
         self._page_size = page_size
 
     async def start(self) -> None:
         self.system = MemorySystem(
-            lambda: next(self._clock), closes_for_good=not self._narrowed.get("can_reopen_closed")
+            lambda: next(self._clock) + self._ahead, closes_for_good=not self._narrowed.get("can_reopen_closed")
         )
 
     async def stop(self) -> None:
@@ -49,7 +49,7 @@ class MemoryUnderTest(SystemUnderTest):
     def connector(
         self, *, secrets: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None
     ) -> Connector:
-        made = MemoryConnector(self.system, secrets=secrets, page_size=self._page_size, **(settings or {}))
+        made = MemoryConnector(self.system, secrets=secrets, **{"page_size": self._page_size, **(settings or {})})
         made.capabilities = replace(made.capabilities, **self._narrowed)
         return made
 
@@ -67,6 +67,9 @@ class MemoryUnderTest(SystemUnderTest):
 
     async def person_deletes(self, ref: ExternalRef) -> None:
         self.system.delete(ref)
+
+    def bring_forward(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
 
     async def close_for_good(self, ref: ExternalRef) -> None:
         self.system.edit(ref, {"status": "closed", "resolution": "fixed"}, by="Elaine")

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -59,16 +59,11 @@ class ServiceNowUnderTest(SandboxUnderTest):
 
     async def start(self) -> None:
         await super().start()
-        self._ahead = timedelta()
-        self.sandbox.clock = lambda: datetime.now(UTC) + self._ahead
         self._session = aiohttp.ClientSession()
 
     async def stop(self) -> None:
         await self._session.close()
         await super().stop()
-
-    def bring_forward(self, seconds: float) -> None:
-        self._ahead += timedelta(seconds=seconds)
 
     def connector(
         self, *, secrets: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None

@@ -9,8 +9,9 @@ import pytest
 
 from apps.sandbox.servicenow import seed
 from apps.sync.connectors.base import Changed, Rejected, VendorFault
+from apps.sync.connectors.listing import Place
 from apps.sync.connectors.servicenow.connector import ServiceNowConnector
-from apps.sync.connectors.servicenow.feed import Cursor, Position
+from apps.sync.connectors.servicenow.feed import NOWHERE, Cursor
 
 from .servicenow_instance import Instance, on_instance
 
@@ -244,7 +245,7 @@ def test_an_account_in_another_zone_is_noticed_and_not_believed() -> None:
     async def play(instance: Instance, connector: ServiceNowConnector) -> None:
         stopped_clock(instance)
         await instance.report()
-        cursor = str(Cursor({"records": Position("2026-11-20 12:30:00", "")}))
+        cursor = str(Cursor({"records": Place("2026-11-20 12:30:00", "2026-11-20 12:30:00")}))
         with pytest.raises(VendorFault, match="time zone"):
             await connector.changed_since(cursor)
 
@@ -307,5 +308,12 @@ def test_a_foreign_cursor_is_rejected(text: str) -> None:
 
 
 def test_a_cursor_reads_what_it_wrote() -> None:
-    cursor = Cursor({"records": Position("2026-11-20 12:00:00", "a" * 32), "files": Position()})
+    records = Place("2026-11-20 12:00:00", "2026-11-20 11:00:00", "a" * 32)
+    cursor = Cursor({"records": records, "files": NOWHERE})
     assert Cursor.read(str(cursor)) == cursor
+
+
+def test_a_cursor_of_the_version_before_is_read() -> None:
+    at = "2026-11-20 12:00:00"
+    cursor = Cursor.read(f'{{"records":["{at}",""],"files":["{at}","{"a" * 32}"]}}')
+    assert cursor == Cursor({"records": Place(at, at), "files": Place(at, at, "a" * 32)})

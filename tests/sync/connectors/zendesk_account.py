@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
+import pytest
 
 from apps.foundation.outbound import OutboundGuard
 from apps.sandbox.zendesk import seed
@@ -101,6 +102,9 @@ class ZendeskUnderTest(SandboxUnderTest):
         async with self.person.post("/api/v2/tickets", json={"ticket": ticket}) as answer:
             number = str((await answer.json())["ticket"]["id"])
         return ExternalRef(number, key=number)
+
+    async def person_creates_late(self, fields: Fields, seconds: float) -> ExternalRef:
+        pytest.skip("the export withholds the minute in which anything may still come late")
 
     async def person_edits(self, ref: ExternalRef, fields: Fields) -> None:
         await self._put(ref, _as_members(fields))

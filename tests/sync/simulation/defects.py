@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from apps.sync.connectors.listing import Place
 from apps.sync.engine import deciding, deliver, hearing, intake, merge, plan, settle, settling, taking
 from apps.sync.engine.deliver import HubEvent
 from apps.sync.engine.plan import AddRemoteComment, Delivery
@@ -121,6 +122,14 @@ def _without_overlap(sound: Any) -> Any:
             self.capabilities = kept
 
     return page
+
+
+def _overlap_from_the_end(sound: Any) -> Any:
+    def after(self: Any, told: Any, *, is_last: bool) -> Any:
+        made = sound(self, told, is_last=is_last)
+        return replace(made, at=made.heard) if is_last else made
+
+    return after
 
 
 def _first_of_a_page(sound: Any) -> Any:
@@ -367,6 +376,7 @@ DEFECTS = (
     Defect("the log is read backwards", taking, "_take_changes", _log_backwards),
     Defect("the cursor is kept before its tickets", workers, "accept_page", _cursor_first),
     Defect("the cursor does not overlap", SimulatedConnector, "_page", _without_overlap),
+    Defect("a listing overlaps from its end on", Place, "after", _overlap_from_the_end),
     Defect("only the first of a page is accepted", hearing, "accept_changed", _first_of_a_page),
     Defect("followed-up tickets are forgotten", settling, "_leave_behind", _forgetting_former),
     Defect("no echo is recognized", taking, "set_own_aside", _without_own),

@@ -30,17 +30,7 @@ def live_all() -> None:
         live(point)
 
 
-IN_A_LISTING = pytest.mark.xfail(
-    strict=True,
-    raises=Broken,
-    reason="INV-3: a listing that goes on where the copy left it, ten minutes later, ends with a cursor that is newer "
-    "than its first pages; a ticket that the index showed late meanwhile is not asked for again",
-)
-
-
-@pytest.mark.parametrize(
-    "point", [pytest.param(point, marks=IN_A_LISTING if point == 3 else ()) for point in range(POINTS)]
-)
+@pytest.mark.parametrize("point", range(POINTS))
 def test_a_restored_database_neither_doubles_nor_loses_nor_overwrites(point: int) -> None:
     live(point)
 

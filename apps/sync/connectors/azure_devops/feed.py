@@ -74,10 +74,13 @@ class ChangeFeed:
         tickets = self._read_rows(rows)
         if rest:
             return ChangedPage(tickets, json.dumps({**place, "waiting": rest}), is_last=False)
-        following, is_last = str(place["next"]), True
-        if place["is_cut"] and rows:
-            following, is_last = max((row["fields"]["System.ChangedDate"] for row in rows), key=read_time), False
-        return ChangedPage(tickets, json.dumps({"from": following}), is_last)
+        if not place["is_cut"]:
+            return ChangedPage(tickets, json.dumps({"from": place["next"]}), is_last=True)
+        # Those beyond the cut come after the last row as it was listed. Who was edited since tells another time.
+        listed = [read_time(row["fields"]["System.ChangedDate"]) for row in rows]
+        as_listed = [at for at in listed if at <= read_time(place["next"])]
+        following = write_time(max(as_listed)) if as_listed else place["from"]
+        return ChangedPage(tickets, json.dumps({"from": following}), is_last=False)
 
     async def _ask(self, since: str) -> dict[str, Any]:
         start = write_time(read_time(since) - timedelta(seconds=self.settings.overlap_seconds))

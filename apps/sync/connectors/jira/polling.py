@@ -26,10 +26,15 @@ REMEMBERED = 1000
 
 @dataclass(slots=True)
 class Cursor:
-    """``mark``: everything before it is reported. ``high``: newest time of the pass. ``seen``: versions by id."""
+    """``mark``: where the pass begins, less the overlap. ``high``: newest time told. ``seen``: versions by id.
+
+    ``begun``: the newest time told once the pass had its first page. The next pass begins there, so that it finds what
+    the index showed behind one that took long (see :class:`~apps.sync.connectors.listing.Place`).
+    """
 
     mark: int
     high: int = 0
+    begun: int | None = None
     token: str | None = None
     start: int = 0
     last: str = ""
@@ -105,8 +110,10 @@ class Poll:
             page = await self._search(condition, "ASC", facts, size=size)
         rows = [await self._complete(row) for row in page["issues"]]
         with known_shape():
-            reached = cursor.high
+            reached = cursor.seen[cursor.last][0] if cursor.last in cursor.seen else cursor.mark
             found = self._news(cursor, rows, facts)
+            if cursor.begun is None:
+                cursor.begun = max(cursor.mark, cursor.high)
             is_last = self._advance(cursor, page, rows, reached)
         return ChangedPage(found, cursor.write(), is_last)
 
@@ -145,7 +152,7 @@ class Poll:
         else:
             is_last = self._next_start(cursor, page, rows, reached)
         if is_last:
-            cursor.mark = max(cursor.mark, cursor.high)
+            cursor.mark, cursor.begun = cursor.begun or 0, None
             cursor.token, cursor.start, cursor.last = None, 0, ""
             oldest = cursor.mark - round(self._settings.overlap_seconds * 1000) - DAY
             kept = sorted(((entry[0], key) for key, entry in cursor.seen.items() if entry[0] >= oldest), reverse=True)

@@ -34,6 +34,7 @@ from ..base import (
     TicketGone,
     Upload,
 )
+from ..listing import Place
 from .system import LARGEST_FILE, LONGEST_COMMENT, MemorySystem, Ticket
 
 Done = TypeVar("Done")
@@ -112,20 +113,17 @@ class MemoryConnector:
 
     def _changed_page(self, cursor: str | None) -> ChangedPage:
         if cursor is None:
-            return ChangedPage((), _cursor(self.system.now(), None), True)
-        read = json.loads(cursor)
-        start = datetime.fromisoformat(read["from"])
+            now = self.system.now()
+            return ChangedPage((), _write_cursor(Place(now, now)), True)
+        place = _read_cursor(cursor)
         overlap = timedelta(seconds=self.capabilities.overlap_seconds + self.system.index_lag_seconds)
-        after = (
-            (datetime.fromisoformat(read["after"][0]), int(read["after"][1])) if read["after"] else (start - overlap, 0)
-        )
+        behind = (place.at, int(place.id)) if place.id else (place.at - overlap, 0)
         found = sorted((ticket.updated_at, int(ticket.ref.id)) for ticket in self.system.indexed())
-        found = [place for place in found if place > after]
+        found = [one for one in found if one > behind]
         page = found[: self.page_size]
         tickets = tuple(_changed(self.system.tickets[str(number)]) for _, number in page)
-        if len(found) > len(page):
-            return ChangedPage(tickets, _cursor(start, page[-1]), False)
-        return ChangedPage(tickets, _cursor(max([start, *(at for at, _ in page[-1:])]), None), True)
+        last, is_last = ((page[-1][0], str(page[-1][1])) if page else None), len(found) == len(page)
+        return ChangedPage(tickets, _write_cursor(place.after(last, is_last=is_last)), is_last)
 
     async def fetch(self, ref: ExternalRef) -> TicketSnapshot:
         return await self._call("fetch", lambda: self.system.snapshot(self.system.open(ref)))
@@ -253,8 +251,13 @@ def make_notice(
     return NoticeRequest(headers, body, at, (secret,))
 
 
-def _cursor(start: datetime, after: tuple[datetime, int] | None) -> str:
-    return json.dumps({"from": start.isoformat(), "after": [after[0].isoformat(), after[1]] if after else None})
+def _write_cursor(place: Place[datetime]) -> str:
+    return json.dumps([place.at.isoformat(), place.heard.isoformat(), place.id])
+
+
+def _read_cursor(text: str) -> Place[datetime]:
+    at, heard, last = json.loads(text)
+    return Place(datetime.fromisoformat(at), datetime.fromisoformat(heard), last)
 
 
 def _changed(ticket: Ticket) -> Changed:

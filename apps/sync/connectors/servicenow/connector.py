@@ -22,11 +22,12 @@ from apps.sync.connectors.base import (
     Writing,
 )
 from apps.sync.connectors.http import Context
+from apps.sync.connectors.listing import Place
 from apps.sync.engine.snapshot import Attachment, ExternalRef, Fields, Receipt, RemoteChange, TicketSnapshot, Visibility
 
 from .client import Record, ServiceNowClient
 from .columns import Columns, Dictionary, Kind
-from .feed import DELETIONS, FILES, RECORDS, Cursor, Feed, Position, Slice, Stream
+from .feed import DELETIONS, FILES, RECORDS, Cursor, Feed, Slice, Stream
 from .history import comment_id, file_id
 from .inspection import Inspection
 from .query import Row, Scope, Term, is_safe_text
@@ -94,12 +95,13 @@ class ServiceNowConnector:
         """Records by update time; files and deletions by the time of their own rows, where they may be read."""
         streams = self._streams()
         if cursor is None:
-            start = Position(await self._feed.newest(streams[0], self._context.now()))
+            newest = await self._feed.newest(streams[0], self._context.now())
+            start = Place(newest, newest)
             return ChangedPage((), str(Cursor({stream.name: start for stream in streams})), True)
         at, is_last, tickets = Cursor.read(cursor), True, []
         for stream in streams:
             found = await self._read_stream(stream, at.of(stream.name))
-            at = at.moved(stream.name, found.position)
+            at = at.moved(stream.name, found.place)
             is_last = is_last and found.is_last
             tickets += await self._changed(stream, found.rows)
         return ChangedPage(tuple(tickets), str(at), is_last)
@@ -117,14 +119,14 @@ class ServiceNowConnector:
             streams.append(Stream(DELETIONS, "sys_audit_delete", "sys_created_on", ("documentkey",), (term,)))
         return streams
 
-    async def _read_stream(self, stream: Stream, position: Position) -> Slice:
+    async def _read_stream(self, stream: Stream, place: Place[str]) -> Slice:
         """The next rows. The second and third stream are a bonus: without access there is nothing to read in them."""
         try:
-            return await self._feed.read(stream, position)
+            return await self._feed.read(stream, place)
         except (AccessRefused, Rejected, TicketGone):
             if stream.name == RECORDS:
                 raise
-            return Slice((), position, True)
+            return Slice((), place, True)
 
     async def _changed(self, stream: Stream, rows: tuple[Row, ...]) -> list[Changed]:
         if stream.name == RECORDS:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from apps.sync.connectors.base import Rejected
+from apps.sync.connectors.listing import Place
 
 from .client import ServiceNowClient
 from .query import Row, Scope, Term
@@ -19,37 +20,40 @@ RECORDS, FILES, DELETIONS = "records", "files", "deletions"
 BEGINNING = "1970-01-01 00:00:00"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far a stream is read. With an ``id``: in the middle of a run, right behind that row. Without: at rest."""
-
-    at: str = BEGINNING
-    id: str = ""
+NOWHERE = Place(BEGINNING, BEGINNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The positions of all streams, as the text that the engine keeps for us."""
+    """The places of all streams, as the text that the engine keeps for us."""
 
-    positions: Mapping[str, Position]
+    places: Mapping[str, Place[str]]
 
     def __str__(self) -> str:
-        return json.dumps({name: [held.at, held.id] for name, held in self.positions.items()}, separators=(",", ":"))
+        return json.dumps({name: _written(one) for name, one in self.places.items()}, separators=(",", ":"))
 
     @classmethod
     def read(cls, text: str) -> "Cursor":
         """Raises Rejected for a text that is not one of our cursors."""
         try:
-            held = json.loads(text)
-            return cls({name: Position(write_time(_strict(at)), str(key)) for name, (at, key) in held.items()})
+            return cls({name: _read_place(*held) for name, held in json.loads(text).items()})
         except (ValueError, TypeError, AttributeError) as problem:
             raise Rejected(f"{text[:80]!r} is not a cursor of this connector", field="cursor") from problem
 
-    def of(self, stream: str) -> Position:
-        return self.positions.get(stream) or Position()
+    def of(self, stream: str) -> Place[str]:
+        return self.places.get(stream) or NOWHERE
 
-    def moved(self, stream: str, position: Position) -> "Cursor":
-        return replace(self, positions={**self.positions, stream: position})
+    def moved(self, stream: str, place: Place[str]) -> "Cursor":
+        return replace(self, places={**self.places, stream: place})
+
+
+def _written(place: Place[str]) -> list[str]:
+    """What was heard is told only where it is news: so the version before can mostly read it, too."""
+    return [place.at, place.id] if place.heard == place.at else [place.at, place.id, place.heard]
+
+
+def _read_place(at: str, last: str, heard: str = "") -> Place[str]:
+    return Place(write_time(_strict(at)), write_time(_strict(heard or at)), str(last))
 
 
 def _strict(text: str) -> datetime:
@@ -76,7 +80,7 @@ class Slice:
     """Rows read in one go, oldest first, and where to go on; ``is_last``: nothing more for now."""
 
     rows: tuple[Row, ...]
-    position: Position
+    place: Place[str]
     is_last: bool
 
 
@@ -105,23 +109,21 @@ class Feed:
             return page.rows[0].get(stream.clock) or BEGINNING
         return write_time(now) if page.has_more or page.total else BEGINNING
 
-    async def read(self, stream: Stream, position: Position) -> Slice:
-        """The next rows behind ``position``; at rest, a new run begins ``overlap_seconds`` earlier."""
+    async def read(self, stream: Stream, place: Place[str]) -> Slice:
+        """The next rows behind ``place``; at rest, a new run begins ``overlap_seconds`` earlier."""
         clock = stream.clock
-        if not position.id:
-            start = write_time(max(read_time(position.at) - self._overlap, read_time(BEGINNING)))
+        if not place.id:
+            start = write_time(max(read_time(place.at) - self._overlap, read_time(BEGINNING)))
             rows, is_last = await self._rows(stream, (Term(clock, ">=", start),), (clock, "sys_id"))
         else:
-            tie = (Term(clock, "=", position.at), Term("sys_id", ">", position.id))
+            tie = (Term(clock, "=", place.at), Term("sys_id", ">", place.id))
             rows, is_last = await self._rows(stream, tie, ("sys_id",))
             if is_last:
-                later, is_last = await self._rows(stream, (Term(clock, ">", position.at),), (clock, "sys_id"))
+                later, is_last = await self._rows(stream, (Term(clock, ">", place.at),), (clock, "sys_id"))
                 rows += later
-        reached = Position(rows[-1][clock], rows[-1]["sys_id"]) if rows else position
-        if is_last:
-            reached = Position(max(reached.at, position.at))
+        last = (rows[-1][clock], rows[-1]["sys_id"]) if rows else None
         admitted = tuple(row for row in rows if stream.scope is None or stream.scope.admits(row))
-        return Slice(admitted, reached, is_last)
+        return Slice(admitted, place.after(last, is_last=is_last), is_last)
 
     async def _rows(self, stream: Stream, terms: Iterable[Term], order: tuple[str, ...]) -> tuple[list[Row], bool]:
         """The first page that shows a row. Rows hidden from us fill whole pages: those are stepped over."""
