@@ -188,7 +188,12 @@ def _settle_safely(errand: Errand, connection: Connection, rules: SyncRules, now
     link = errand.link
     try:
         with during(operation_of(errand.work)):
-            settle(store, link, errand.work, errand.result, rules=rules, now=now, dice=random.random)
+            try:
+                _settle(errand, rules, now)
+            except IntegrityError:
+                # Somebody was quicker to make the same known: most often a webhook told of the ticket that was just
+                # created, after we looked for that. Now it can be seen.
+                _settle(errand, rules, now)
     except Exception:
         # One ticket that cannot be settled must not take the others' receipts with it; its claim lapses and its
         # intent, still open, is looked at again.
@@ -198,6 +203,10 @@ def _settle_safely(errand: Errand, connection: Connection, rules: SyncRules, now
         TicketLink.objects.filter(pk=link.pk).update(
             due_at=now + wait, attempts=F("attempts") + 1, last_failure=traceback.format_exc()[-2000:]
         )
+
+
+def _settle(errand: Errand, rules: SyncRules, now: datetime) -> None:
+    settle(store, errand.link, errand.work, errand.result, rules=rules, now=now, dice=random.random)
 
 
 def keep_exchanges(connection: Connection, calls: Sequence[Call]) -> None:

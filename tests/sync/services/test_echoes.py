@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db.models import F
 
 from apps.sync import services as sync
 from apps.sync.engine.deciding import LONGEST_CREATION
 from apps.sync.engine.snapshot import ExternalRef, NoticeHint
 from apps.sync.models import Intent, LaneAct, TicketLink
+from apps.sync.services import rounds
 from apps.sync.services.lanes import note_acts
 from apps.sync.store import store
 from apps.tickets.models import Ticket
@@ -152,3 +154,30 @@ def test_and_with_all_that_hangs_on_it_where_somebody_acted(stage: Stage) -> Non
     store.delete(row)
     assert not TicketLink.objects.filter(external_id="77").exists()
     assert not LaneAct.objects.exists()
+
+
+def test_a_creation_whose_sighting_came_too_late_to_be_seen_is_settled_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The webhook's transaction ends after we looked for the sighting, and before we say whose the ticket is."""
+    stage.connect(A)
+    ticket = stage.open(A)
+    sync.link_ticket(ticket, now=stage.now)
+    unseen = [True]
+
+    def settle(done: list[Any], connection: Any, *given: Any) -> None:
+        store.sight(connection, done[0].result.receipt.ref, stage.now, due_at=stage.now)
+        settle_all(done, connection, *given)
+
+    def look(self: Any, connection: Any, ids: Any) -> Any:
+        return {} if unseen and unseen.pop() else of_external(self, connection, ids)
+
+    settle_all, of_external = rounds._settle_all, type(store).of_external
+    with monkeypatch.context() as patched:
+        patched.setattr(rounds, "_settle_all", settle)
+        patched.setattr(type(store), "of_external", look)
+        assert stage.round(A).worked == 1
+    link = stage.link(A, ticket)
+    assert (link.state, link.attempts, link.is_unsettled) == (TicketLink.State.LINKED, 0, False)
+    assert Intent.objects.get().state == Intent.State.APPLIED
+    assert TicketLink.objects.count() == 1
