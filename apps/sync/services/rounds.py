@@ -161,20 +161,27 @@ def _as_connection_wide(failure: Failure) -> Failure:
 
 
 def _settle_all(done: list[Errand], connection: Connection, rules: SyncRules, now: datetime) -> None:
-    """One transaction for many lanes, each of which may fail for itself; where it fails as a whole, one for each."""
+    """One transaction for many lanes, each of which may fail for itself; where it fails as a whole, one for each.
+
+    A lane that somebody else has locked comes after it: nobody waits for that one with all the others in hand.
+    """
     # All who lock several tickets do it in this order, so that none waits for one who waits for him.
     # What is seen for the first time comes last: a ticket may just have been merged into it.
     done.sort(key=lambda errand: (errand.link.ticket_id is None, str(errand.link.ticket_id)))
+    late = done
     try:
         try:
             with store.atomic():
-                read_held([errand.link for errand in done], [errand.intent_id for errand in done if errand.intent_id])
+                held = read_held([errand.link for errand in done], [one.intent_id for one in done if one.intent_id])
                 for errand in done:
-                    _settle_safely(errand, connection, rules, now)
+                    if errand.link in held:
+                        _settle_safely(errand, connection, rules, now)
+            late = [errand for errand in done if errand.link not in held]
         except OUTAGES:
-            for errand in done:
-                take_held(errand.link)
-                _settle_safely(errand, connection, rules, now)
+            log.warning("%d lanes of %s are settled one by one", len(done), connection, exc_info=True)
+        for errand in late:
+            take_held(errand.link)
+            _settle_safely(errand, connection, rules, now)
         for errand in done:
             with during(operation_of(errand.work)):
                 reached("settled")

@@ -62,7 +62,7 @@ class LaneRows:
     def add_link(self, connection: Connection, ticket: Ticket, *, now: datetime) -> TicketLink | None:
         try:
             with transaction.atomic():
-                fresh = Ticket.objects.select_for_update().get(pk=ticket.pk)
+                fresh = Ticket.objects.select_for_update(no_key=True).get(pk=ticket.pk)
                 return TicketLink.objects.create(
                     connection=connection,
                     ticket=fresh,
