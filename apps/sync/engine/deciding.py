@@ -108,7 +108,8 @@ def _may_be_ours(store: Store, link: LinkRow, now: datetime) -> bool:
 
 
 def is_our_echo(link: LinkRow) -> bool:
-    """Whether all that is to be looked at is a notice of the very version that our own last write left."""
+    """Whether all that is to be looked at is one hint of the very version that our last write left, or our last look
+    read: it was under way when the hint came."""
     is_only_one = link.look_wanted == link.hint_count and link.look_done == link.hint_count - 1
     is_read = link.state == LinkState.LINKED and not link.compare_wanted
     return is_only_one and is_read and link.hint_version != "" and link.hint_version == link.version

@@ -22,7 +22,8 @@ def accept_changed(store: Store, connection: ConnectionRow, changed: Iterable[Ch
             continue
         elif link.state != LinkState.DETACHED if one.is_deleted else link.version != one.version:
             # An overlapping cursor tells of a deletion again and again; who is told once is told.
-            store.want_look(link)
+            # With its version: a look that is under way may have read just that. A deletion changes none.
+            store.want_look(link, "" if one.is_deleted else one.version)
             marked += 1
     return marked
 

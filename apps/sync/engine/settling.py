@@ -72,6 +72,8 @@ def _settle_look(store: Store, link: LinkRow, work: Look, looked: Looked, rules:
         link.state = LinkState.LINKED
     if link.intake_hold is None:
         link.look_done = work.wanted
+        if is_our_echo(link):
+            link.look_done = link.look_wanted
     if link.ticket_id is None or link.applied_seq >= store.last_seq(link):
         # With something still owed the count stands for that: a read that works says nothing about a write that fails.
         link.attempts = 0

@@ -191,11 +191,11 @@ class MemoryStore(MemoryBrakes):
 
     def want_look(self, link: LinkRow, version: str = "") -> None:
         row = self.links[link.pk]
-        count, named = row.look_wanted + 1, version if row.look_wanted == row.look_done else ""
+        count = row.look_wanted + 1
         if not self.counts_hints:
             self.update(row, look_wanted=count)
             return
-        self.update(row, look_wanted=count, hint_count=count, hint_version=named)
+        self.update(row, look_wanted=count, hint_count=count, hint_version=version)
 
     # --- Intents ------------------------------------------------------------------------------------------------------
 

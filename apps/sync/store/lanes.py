@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from apps.ecosystem.selectors import integrator_of
 from apps.foundation.outages import OUTAGES
@@ -101,9 +101,8 @@ class LaneRows:
         return True
 
     def want_look(self, link: TicketLink, version: str = "") -> None:
-        is_only_one = Case(When(look_wanted=F("look_done"), then=Value(version[:200])), default=Value(""))
         count = F("look_wanted") + 1
-        TicketLink.objects.filter(pk=link.pk).update(look_wanted=count, hint_count=count, hint_version=is_only_one)
+        TicketLink.objects.filter(pk=link.pk).update(look_wanted=count, hint_count=count, hint_version=version[:200])
 
     # --- Intents ------------------------------------------------------------------------------------------------------
 
