@@ -23,11 +23,11 @@ class Bell:
         self._keys: dict[Any, None] = {}
         self._quiet_until = 0.0
 
-    def ring(self, key: Any) -> None:
+    def ring(self, *keys: Any) -> None:
         """Send now, or with others soon. Raises what sending raises, if it is now."""
         with self._lock:
             is_awaited = bool(self._keys)
-            self._keys[key] = None
+            self._keys.update(dict.fromkeys(keys))
             rest = self._quiet_until - time.monotonic()
         if is_awaited:
             return
@@ -65,6 +65,5 @@ class Portal(Celery):
             return super().send_task(name, args, *rest, **options)
         send = super().send_task
         bell = self._bells.setdefault(name, Bell(lambda keys: send(name, keys, *rest, **options)))
-        for key in args:
-            bell.ring(key)
+        bell.ring(*args)
         return None

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from apps.foundation import wake
 from apps.foundation.outages import OUTAGES
 
 from ..connectors.base import Connector, ConnectorError
@@ -171,7 +172,7 @@ def _settle_all(done: list[Errand], connection: Connection, rules: SyncRules, no
     late = done
     try:
         try:
-            with store.atomic():
+            with wake.together(), store.atomic():
                 held = read_held([errand.link for errand in done], [one.intent_id for one in done if one.intent_id])
                 for errand in done:
                     if errand.link in held:
