@@ -18,6 +18,7 @@ from ..models import Connection
 from .carrying import AT_WORK
 from .gates import FOR_POLLS, gate_for
 from .making import connector_for
+from .patience import OTHERS_TURN
 
 T = TypeVar("T")
 
@@ -125,14 +126,15 @@ def begin(
 def until_answered(
     connection: Connection, answer: "Future[T]", meanwhile: Callable[[], object]
 ) -> "Generator[Future[T], None, T]":
-    """Wait for ``answer``; look after the connection's gate once a second, and call ``meanwhile`` more often. Raises
-    ConnectorError."""
+    """Wait for ``answer``; look after the connection's gate once a second, and call ``meanwhile`` more often, at once
+    again while it says that there is more to do. Raises ConnectorError."""
     gate, looked = gate_for(connection), time.monotonic()
     while not answer.done():
         yield answer
         if answer.done():
             break
-        meanwhile()
+        while meanwhile():
+            yield OTHERS_TURN
         if time.monotonic() - looked >= LOOKS_EVERY:
             looked = time.monotonic()
             gate.attend(connection)

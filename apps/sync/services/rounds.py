@@ -32,7 +32,7 @@ from .calling import Call, begin, until_answered
 from .carrying import carry_out_all, operation_of, read_failure
 from .claims import lease_on
 from .gates import CALLS_A_LANE, FOR_POLLS, gate_for, room_for_lanes
-from .patience import Waiting, carry_on
+from .patience import OTHERS_TURN, Waiting, carry_on
 from .pulse import is_callable_now
 from .turns import Places
 
@@ -122,7 +122,8 @@ class _Trip:
                 # The system could not even be opened; nothing was written.
                 refused = Failed(_as_connection_wide(read_failure(problem)))
                 self._come.extend((work, refused) for work in self._works)
-            self._settle()
+            while self._attend():
+                yield OTHERS_TURN
         finally:
             _places.take(self._key, -len(self._left))
 
@@ -133,20 +134,18 @@ class _Trip:
         heard = gate_for(self._connection).heard
         return await carry_out_all(connector, self._works, may_write=self._lease.is_held, heard=heard, came=come)
 
-    def _attend(self) -> None:
+    def _attend(self) -> bool:
+        """Keep the claims, and settle some of what came; whether there is more."""
         self._lease.keep()
         if self._come:
             self._settle()
+        return bool(self._come)
 
     def _settle(self) -> None:
-        """Settle what came since the last time."""
-        come = [self._come.popleft() for _ in range(len(self._come))]
+        come = [self._come.popleft() for _ in range(min(len(self._come), LANES_A_TRANSACTION))]
         done = [Errand(self._left.pop(work.link_id), work, result) for work, result in come]
         self.failed += sum(isinstance(errand.result, Failed) for errand in done)
-        settled_at = timezone.now()
-        for start in range(0, len(done), LANES_A_TRANSACTION):
-            self._lease.keep()
-            _settle_all(done[start : start + LANES_A_TRANSACTION], self._connection, self._rules, settled_at)
+        _settle_all(done, self._connection, self._rules, timezone.now())
         _places.take(self._key, -len(done))
         calls = [self._calls.pop(0) for _ in range(len(self._calls))]
         keep_exchanges(self._connection, calls)
