@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..connectors.base import Connector, RateLimited
 from ..connectors.http import ExchangeRecord
@@ -125,7 +125,7 @@ def begin(
 
 def until_answered(
     connection: Connection, answer: "Future[T]", meanwhile: Callable[[], object]
-) -> "Generator[Future[T], None, T]":
+) -> "Generator[Future[Any], None, T]":
     """Wait for ``answer``; look after the connection's gate once a second, and call ``meanwhile`` more often, at once
     again while it says that there is more to do. Raises ConnectorError."""
     gate, looked = gate_for(connection), time.monotonic()

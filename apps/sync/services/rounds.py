@@ -30,7 +30,7 @@ from ..store import store
 from ..store.ahead import read_held, take_held
 from .calling import Call, begin, until_answered
 from .carrying import carry_out_all, operation_of, read_failure
-from .claims import lease_on
+from .claims import keep_leases, lease_on, under_way
 from .gates import CALLS_A_LANE, FOR_POLLS, gate_for, room_for_lanes
 from .patience import OTHERS_TURN, Waiting, carry_on
 from .pulse import is_callable_now
@@ -112,20 +112,24 @@ class _Trip:
 
     def go(self) -> Waiting:
         """Make the calls, and settle them as they come."""
-        want = len(self._works) * CALLS_A_LANE
         _places.take(self._key, len(self._left))
         try:
-            answer = begin(self._connection, self._carry_out, self._calls, want=want, leave=FOR_POLLS)
-            try:
-                yield from until_answered(self._connection, answer, self._attend)
-            except ConnectorError as problem:
-                # The system could not even be opened; nothing was written.
-                refused = Failed(_as_connection_wide(read_failure(problem)))
-                self._come.extend((work, refused) for work in self._works)
-            while self._attend():
-                yield OTHERS_TURN
+            with under_way(self._lease):
+                yield from self._call_and_settle()
         finally:
             _places.take(self._key, -len(self._left))
+
+    def _call_and_settle(self) -> Waiting:
+        want = len(self._works) * CALLS_A_LANE
+        answer = begin(self._connection, self._carry_out, self._calls, want=want, leave=FOR_POLLS)
+        try:
+            yield from until_answered(self._connection, answer, self._attend)
+        except ConnectorError as problem:
+            # The system could not even be opened; nothing was written.
+            refused = Failed(_as_connection_wide(read_failure(problem)))
+            self._come.extend((work, refused) for work in self._works)
+        while self._attend():
+            yield OTHERS_TURN
 
     async def _carry_out(self, connector: Connector) -> list[Result]:
         def come(work: Work, result: Result) -> None:
@@ -135,8 +139,8 @@ class _Trip:
         return await carry_out_all(connector, self._works, may_write=self._lease.is_held, heard=heard, came=come)
 
     def _attend(self) -> bool:
-        """Keep the claims, and settle some of what came; whether there is more."""
-        self._lease.keep()
+        """Keep the claims of all rounds, and settle some of what came; whether there is more."""
+        keep_leases()
         if self._come:
             self._settle()
         return bool(self._come)

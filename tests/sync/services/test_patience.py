@@ -96,6 +96,18 @@ def work(stage: Stage) -> int:
     return sync.run_round(stage.connection(A)).worked
 
 
+def count_calls(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[None]:
+    """What grows with every call of the function ``name``."""
+    calls, really = list[None](), getattr(module, name)
+
+    def called(*given: Any) -> Any:
+        calls.append(None)
+        return really(*given)
+
+    monkeypatch.setattr(module, name, called)
+    return calls
+
+
 def linked(stage: Stage, *titles: str) -> list[Ticket]:
     made = [stage.open(A, title=title) for title in titles]
     stage.rest()
@@ -197,8 +209,10 @@ def test_a_round_settles_some_lanes_at_a_time_and_keeps_its_claims_in_between(
 
     monkeypatch.setattr(rounds, "LANES_A_TRANSACTION", 1)
     monkeypatch.setattr(rounds, "carry_on", go_on)
+    kept = count_calls(monkeypatch, rounds, "keep_leases")
     assert stage.round(A).worked == 3
     assert yielded.count(OTHERS_TURN) == 2
+    assert len(kept) >= 3
     assert TicketLink.objects.filter(state=TicketLink.State.LINKED).count() == 3
 
 
