@@ -165,27 +165,14 @@ def _as_connection_wide(failure: Failure) -> Failure:
 
 
 def _settle_all(done: list[Errand], connection: Connection, rules: SyncRules, now: datetime) -> None:
-    """One transaction for many lanes, each of which may fail for itself; where it fails as a whole, one for each.
-
-    A lane that somebody else has locked comes after it: nobody waits for that one with all the others in hand.
-    """
+    """Settle what can be together, and then the others one by one."""
     # All who lock several tickets do it in this order, so that none waits for one who waits for him.
     # What is seen for the first time comes last: a ticket may just have been merged into it.
     done.sort(key=lambda errand: (errand.link.ticket_id is None, str(errand.link.ticket_id)))
-    late = done
     try:
-        try:
-            with wake.together(), store.atomic():
-                held = read_held([errand.link for errand in done], [one.intent_id for one in done if one.intent_id])
-                for errand in done:
-                    if errand.link in held:
-                        _settle_safely(errand, connection, rules, now)
-            late = [errand for errand in done if errand.link not in held]
-        except OUTAGES:
-            log.warning("%d lanes of %s are settled one by one", len(done), connection, exc_info=True)
-        for errand in late:
+        for errand in _settle_together(done, connection, rules, now):
             take_held(errand.link)
-            _settle_safely(errand, connection, rules, now)
+            _settle_alone(errand, connection, rules, now)
         for errand in done:
             with during(operation_of(errand.work)):
                 reached("settled")
@@ -195,16 +182,35 @@ def _settle_all(done: list[Errand], connection: Connection, rules: SyncRules, no
                 place.unlink(missing_ok=True)
 
 
-def _settle_safely(errand: Errand, connection: Connection, rules: SyncRules, now: datetime) -> None:
+def _settle_together(done: list[Errand], connection: Connection, rules: SyncRules, now: datetime) -> list[Errand]:
+    """One transaction for many lanes; those that are to be settled alone. These are lanes that somebody else has
+    locked, for nobody waits for one of them with all the others in hand; those that could not be settled, and where the
+    transaction fails as a whole, all."""
+    try:
+        with wake.together(), store.atomic():
+            held = read_held([errand.link for errand in done], [one.intent_id for one in done if one.intent_id])
+            return [errand for errand in done if errand.link not in held or not _is_settled(errand, rules, now)]
+    except OUTAGES:
+        log.warning("%d lanes of %s are settled one by one", len(done), connection, exc_info=True)
+        return done
+
+
+def _is_settled(errand: Errand, rules: SyncRules, now: datetime) -> bool:
+    try:
+        _settle(errand, rules, now)
+    except OUTAGES:
+        raise
+    except Exception:  # noqa: BLE001  it is settled once more, and then told
+        # Somebody was quicker to make the same known, perhaps: a webhook told of the ticket that was just created,
+        # after we looked for that. Now it can be seen.
+        return False
+    return True
+
+
+def _settle_alone(errand: Errand, connection: Connection, rules: SyncRules, now: datetime) -> None:
     link = errand.link
     try:
-        with during(operation_of(errand.work)):
-            try:
-                _settle(errand, rules, now)
-            except IntegrityError:
-                # Somebody was quicker to make the same known: most often a webhook told of the ticket that was just
-                # created, after we looked for that. Now it can be seen.
-                _settle(errand, rules, now)
+        _settle(errand, rules, now)
     except Exception:
         # One ticket that cannot be settled must not take the others' receipts with it; its claim lapses and its
         # intent, still open, is looked at again.
@@ -217,7 +223,8 @@ def _settle_safely(errand: Errand, connection: Connection, rules: SyncRules, now
 
 
 def _settle(errand: Errand, rules: SyncRules, now: datetime) -> None:
-    settle(store, errand.link, errand.work, errand.result, rules=rules, now=now, dice=random.random)
+    with during(operation_of(errand.work)):
+        settle(store, errand.link, errand.work, errand.result, rules=rules, now=now, dice=random.random)
 
 
 def keep_exchanges(connection: Connection, calls: Sequence[Call]) -> None:
