@@ -5,15 +5,11 @@ topic. When the broker does not answer nothing is lost: the workers sweep the ro
 """
 
 import logging
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 
 from celery import current_app
 from django.db import transaction
 
 log = logging.getLogger(__name__)
-_gathered: ContextVar[dict[str, dict[str, None]] | None] = ContextVar("gathered", default=None)
 
 
 def ring(topic: str, *keys: str) -> None:
@@ -21,25 +17,7 @@ def ring(topic: str, *keys: str) -> None:
     transaction.on_commit(lambda: _send(topic, keys))
 
 
-@contextmanager
-def together() -> Iterator[None]:
-    """What is rung within goes out at the end, each topic once with all its keys: one who is woken by the first of many
-    finds little to do."""
-    gathered = dict[str, dict[str, None]]()
-    before = _gathered.set(gathered)
-    try:
-        yield
-    finally:
-        _gathered.reset(before)
-        for topic, keys in gathered.items():
-            _send(topic, keys)
-
-
-def _send(topic: str, keys: Collection[str]) -> None:
-    gathered = _gathered.get()
-    if gathered is not None:
-        gathered.setdefault(topic, {}).update(dict.fromkeys(keys))
-        return
+def _send(topic: str, keys: tuple[str, ...]) -> None:
     try:
         current_app.send_task(f"wake.{topic}", args=list(keys), ignore_result=True, retry=False)
     except Exception:  # noqa: BLE001  the broker's client raises its own kinds; the sweep finds the rows anyway

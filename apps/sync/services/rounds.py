@@ -13,7 +13,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.foundation import wake
 from apps.foundation.outages import OUTAGES
 
 from ..connectors.base import Connector, ConnectorError
@@ -187,7 +186,7 @@ def _settle_together(done: list[Errand], connection: Connection, rules: SyncRule
     locked, for nobody waits for one of them with all the others in hand; those that could not be settled, and where the
     transaction fails as a whole, all."""
     try:
-        with wake.together(), store.atomic():
+        with store.atomic():
             held = read_held([errand.link for errand in done], [one.intent_id for one in done if one.intent_id])
             return [errand for errand in done if errand.link not in held or not _is_settled(errand, rules, now)]
     except OUTAGES:
