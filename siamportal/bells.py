@@ -9,8 +9,10 @@ from typing import Any
 
 from celery import Celery
 
+BREATH_SECONDS = 0.005
+"""A wake-up waits for those that the same transaction rings: who is woken by the first of many finds little to do."""
 PAUSE_SECONDS = 0.05
-"""A wake-up goes out at once. Those that come within this time after it go out together when it is over."""
+"""Those that come within this time after one went out go out together when it is over."""
 WAKES = "wake."
 log = logging.getLogger(__name__)
 
@@ -23,18 +25,15 @@ class Bell:
         self._keys: dict[Any, None] = {}
         self._quiet_until = 0.0
 
-    def ring(self, key: Any) -> None:
-        """Send now, or with others soon. Raises what sending raises, if it is now."""
+    def ring(self, *keys: Any) -> None:
+        """Send soon, with all others that ring until then."""
         with self._lock:
             is_awaited = bool(self._keys)
-            self._keys[key] = None
+            self._keys.update(dict.fromkeys(keys))
             rest = self._quiet_until - time.monotonic()
         if is_awaited:
             return
-        if rest <= 0:
-            self._flush()
-            return
-        later = threading.Timer(rest, self._flush_late)
+        later = threading.Timer(max(rest, BREATH_SECONDS), self._flush)
         later.daemon = True
         later.start()
 
@@ -42,11 +41,8 @@ class Bell:
         with self._lock:
             keys, self._keys = list(self._keys), {}
             self._quiet_until = time.monotonic() + PAUSE_SECONDS
-        self._send(keys)
-
-    def _flush_late(self) -> None:
         try:
-            self._flush()
+            self._send(keys)
         except Exception:  # noqa: BLE001  the broker's client raises its own kinds; the sweep finds the rows anyway
             log.warning("no broker to wake anybody; the next sweep will look")
 
@@ -65,6 +61,5 @@ class Portal(Celery):
             return super().send_task(name, args, *rest, **options)
         send = super().send_task
         bell = self._bells.setdefault(name, Bell(lambda keys: send(name, keys, *rest, **options)))
-        for key in args:
-            bell.ring(key)
+        bell.ring(*args)
         return None

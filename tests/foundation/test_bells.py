@@ -2,26 +2,37 @@
 
 import time
 
-from siamportal.bells import PAUSE_SECONDS, Bell
+from siamportal.bells import BREATH_SECONDS, PAUSE_SECONDS, Bell
 
 
-def test_the_first_goes_out_at_once_and_all_that_follow_soon_go_together() -> None:
+def test_those_that_ring_together_go_out_together_and_soon() -> None:
     sent: list[list[str]] = []
     bell = Bell(sent.append)
     for key in ("a", "b", "c", "b"):
         bell.ring(key)
-    assert sent == [["a"]]
-    time.sleep(PAUSE_SECONDS * 3)
-    assert sent == [["a"], ["b", "c"]]
+    bell.ring("d", "a")
+    assert sent == []
+    time.sleep(BREATH_SECONDS * 20)
+    assert sent == [["a", "b", "c", "d"]]
 
 
-def test_after_a_rest_it_goes_out_at_once_again() -> None:
+def test_those_that_follow_one_wait_for_each_other() -> None:
     sent: list[list[str]] = []
-    bell = Bell(sent.append)
+    times: list[float] = []
+
+    def send(keys: list[str]) -> None:
+        sent.append(keys)
+        times.append(time.monotonic())
+
+    bell = Bell(send)
     bell.ring("a")
-    time.sleep(PAUSE_SECONDS * 2)
-    bell.ring("a")
-    assert sent == [["a"], ["a"]]
+    while not sent:
+        time.sleep(BREATH_SECONDS / 5)
+    bell.ring("b")
+    bell.ring("c")
+    time.sleep(PAUSE_SECONDS * 4)
+    assert sent == [["a"], ["b", "c"]]
+    assert times[1] - times[0] >= PAUSE_SECONDS * 0.9
 
 
 def test_a_broker_that_is_gone_keeps_no_later_wake_up_back() -> None:
@@ -29,12 +40,11 @@ def test_a_broker_that_is_gone_keeps_no_later_wake_up_back() -> None:
 
     def fail(keys: list[str]) -> None:
         calls.append(keys)
-        if len(calls) == 2:
+        if len(calls) < 3:
             raise ConnectionError("no broker")
 
     bell = Bell(fail)
-    bell.ring("a")
-    bell.ring("b")
-    time.sleep(PAUSE_SECONDS * 3)
-    bell.ring("c")
+    for key in ("a", "b", "c"):
+        bell.ring(key)
+        time.sleep(PAUSE_SECONDS * 3)
     assert calls == [["a"], ["b"], ["c"]]

@@ -14,7 +14,7 @@ def accept_changed(store: Store, connection: ConnectionRow, changed: Iterable[Ch
     wanted = list(changed)
     known = store.of_external(connection, [one.ref.id for one in wanted])
     new: dict[str, ExternalRef] = {}
-    looks: dict[str, LinkRow] = {}
+    looks: dict[str, tuple[LinkRow, str]] = {}
     for one in wanted:
         link = known.get(one.ref.id)
         if link is None:
@@ -24,8 +24,9 @@ def accept_changed(store: Store, connection: ConnectionRow, changed: Iterable[Ch
             continue
         elif link.state != LinkState.DETACHED if one.is_deleted else link.version != one.version:
             # An overlapping cursor tells of a deletion again and again; who is told once is told.
-            looks[one.ref.id] = link
-    _mark(store, connection, new.values(), [(link, "") for link in looks.values()], now)
+            # With its version: a look that is under way may have read just that. A deletion changes none.
+            looks[one.ref.id] = (link, "" if one.is_deleted else one.version)
+    _mark(store, connection, new.values(), list(looks.values()), now)
     return len(new) + len(looks)
 
 

@@ -126,7 +126,7 @@ class LinkRow(Protocol):
     look_wanted: int
     look_done: int
     hint_count: int
-    """The count of hints at which a notice named ``hint_version``, and nothing else was to be looked at."""
+    """The count of hints at which the last of them named ``hint_version``."""
     hint_version: str
     change_cursor: str
     created_at: datetime
@@ -217,8 +217,7 @@ class Lanes(Protocol):
         """Make links for tickets of the system that are not known yet. Two who sight one at once make one (F61)."""
 
     def want_looks(self, wanted: Sequence[tuple[LinkRow, str]]) -> None:
-        """Count one more hint of each that the system's ticket changed, and keep the version that it names, or "", if
-        it is the only one."""
+        """Count one more hint of each that the system's ticket changed, and keep the version that it names, or ""."""
 
     def open_intent(self, link: LinkRow) -> IntentRow | None: ...
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ..crashpoints import reached
 from .braking import Braked, brake_detachment, hold_for_brake
-from .deciding import CREATIONS, is_our_echo, ref_of, settled_at
+from .deciding import CREATIONS, is_our_echo, pass_over_silent, ref_of, settled_at
 from .deliver import STATUS
 from .holding import hold_delivery, hold_for_failure
 from .intake import as_we_left_it
@@ -48,7 +48,7 @@ def settle(
         elif isinstance(result, Looked) and isinstance(work, Look):
             _settle_look(store, held, work, result, rules, now)
         elif isinstance(result, Done) and isinstance(work, Do):
-            _settle_step(store, held, work, result, now)
+            _settle_step(store, held, work, result, rules, now)
         elif isinstance(result, Recovered) and isinstance(work, Recover):
             _settle_recovery(store, held, work, result, rules, now)
         store.save_and_release(held)
@@ -72,6 +72,10 @@ def _settle_look(store: Store, link: LinkRow, work: Look, looked: Looked, rules:
         link.state = LinkState.LINKED
     if link.intake_hold is None:
         link.look_done = work.wanted
+        if is_our_echo(link):
+            link.look_done = link.look_wanted
+    if link.ticket_id is not None and link.applied_seq < store.last_seq(link):
+        pass_over_silent(store, link, rules)
     if link.ticket_id is None or link.applied_seq >= store.last_seq(link):
         # With something still owed the count stands for that: a read that works says nothing about a write that fails.
         link.attempts = 0
@@ -82,7 +86,7 @@ def _settle_look(store: Store, link: LinkRow, work: Look, looked: Looked, rules:
 # --- Steps --------------------------------------------------------------------------------------------------------
 
 
-def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, now: datetime) -> None:
+def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, rules: SyncRules, now: datetime) -> None:
     intent = store.intent(link, work.intent_id)
     step, receipt = work.step, done.receipt
     if done.instead is not None:
@@ -104,6 +108,9 @@ def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, now: datetim
         # A lane that is held stays at the entry it is held for.
         link.applied_seq = max(link.applied_seq, work.ends.seq)
         link.base = {**link.base, **work.ends.agreements}
+        if link.applied_seq < link.start_seq:
+            # The ticket was created as it stood then.
+            pass_over_silent(store, link, rules)
     _advance_version(store, link, work, receipt)
     link.attempts, link.due_at, link.last_failure = 0, now, ""
     store.note_success(link.connection, now=now)

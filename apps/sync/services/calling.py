@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..connectors.base import Connector, RateLimited
 from ..connectors.http import ExchangeRecord
@@ -18,6 +18,7 @@ from ..models import Connection
 from .carrying import AT_WORK
 from .gates import FOR_POLLS, gate_for
 from .making import connector_for
+from .patience import OTHERS_TURN
 
 T = TypeVar("T")
 
@@ -124,15 +125,16 @@ def begin(
 
 def until_answered(
     connection: Connection, answer: "Future[T]", meanwhile: Callable[[], object]
-) -> "Generator[Future[T], None, T]":
-    """Wait for ``answer``; look after the connection's gate once a second, and call ``meanwhile`` more often. Raises
-    ConnectorError."""
+) -> "Generator[Future[Any], None, T]":
+    """Wait for ``answer``; look after the connection's gate once a second, and call ``meanwhile`` more often, at once
+    again while it says that there is more to do. Raises ConnectorError."""
     gate, looked = gate_for(connection), time.monotonic()
     while not answer.done():
         yield answer
         if answer.done():
             break
-        meanwhile()
+        while meanwhile():
+            yield OTHERS_TURN
         if time.monotonic() - looked >= LOOKS_EVERY:
             looked = time.monotonic()
             gate.attend(connection)

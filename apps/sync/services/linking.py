@@ -28,12 +28,13 @@ def link_ticket(ticket: Ticket, *, now: datetime) -> list[LinkRow]:
 
 
 def link_tickets(ticket_ids: Sequence[str], *, now: datetime) -> list[str]:
-    """Make the links that these tickets lack, and let the others hear of them; the ids of their connections."""
+    """Make the links that these tickets lack, and let the others hear of them; the ids of connections with something to
+    do for them. Mostly the one where the news came from is none of these."""
     keys = [UUID(key) for key in ticket_ids]
     hear_journals(Q(ticket__in=keys))
     _make_links(keys, now)
-    links = TicketLink.objects.filter(ticket__in=keys)
-    return [str(key) for key in links.values_list("connection", flat=True).distinct()]
+    wanted = TicketLink.objects.filter(ticket__in=keys, wanted_at__lte=now)
+    return [str(key) for key in wanted.values_list("connection", flat=True).distinct()]
 
 
 def _make_links(ticket_ids: Sequence[UUID], now: datetime) -> list[LinkRow]:

@@ -23,6 +23,10 @@ TICK = 0.5
 Waiting: TypeAlias = Generator["Future[Any]", None, None]
 """Work that yields what it waits for, and is asked to go on now and then although that has not come."""
 
+OTHERS_TURN: "Future[None]" = Future()
+"""What work yields that need not wait, but has done its share for now: others have claims to keep."""
+OTHERS_TURN.set_result(None)
+
 
 def carry_on(work: Waiting) -> bool:
     """Go on with ``work`` for a moment; whether it is through. If not, it goes on beside."""

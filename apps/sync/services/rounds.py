@@ -29,9 +29,9 @@ from ..store import store
 from ..store.ahead import read_held, take_held
 from .calling import Call, begin, until_answered
 from .carrying import carry_out_all, operation_of, read_failure
-from .claims import lease_on
+from .claims import keep_leases, lease_on, under_way
 from .gates import CALLS_A_LANE, FOR_POLLS, gate_for, room_for_lanes
-from .patience import Waiting, carry_on
+from .patience import OTHERS_TURN, Waiting, carry_on
 from .pulse import is_callable_now
 from .turns import Places
 
@@ -111,19 +111,24 @@ class _Trip:
 
     def go(self) -> Waiting:
         """Make the calls, and settle them as they come."""
-        want = len(self._works) * CALLS_A_LANE
         _places.take(self._key, len(self._left))
         try:
-            answer = begin(self._connection, self._carry_out, self._calls, want=want, leave=FOR_POLLS)
-            try:
-                yield from until_answered(self._connection, answer, self._attend)
-            except ConnectorError as problem:
-                # The system could not even be opened; nothing was written.
-                refused = Failed(_as_connection_wide(read_failure(problem)))
-                self._come.extend((work, refused) for work in self._works)
-            self._settle()
+            with under_way(self._lease):
+                yield from self._call_and_settle()
         finally:
             _places.take(self._key, -len(self._left))
+
+    def _call_and_settle(self) -> Waiting:
+        want = len(self._works) * CALLS_A_LANE
+        answer = begin(self._connection, self._carry_out, self._calls, want=want, leave=FOR_POLLS)
+        try:
+            yield from until_answered(self._connection, answer, self._attend)
+        except ConnectorError as problem:
+            # The system could not even be opened; nothing was written.
+            refused = Failed(_as_connection_wide(read_failure(problem)))
+            self._come.extend((work, refused) for work in self._works)
+        while self._attend():
+            yield OTHERS_TURN
 
     async def _carry_out(self, connector: Connector) -> list[Result]:
         def come(work: Work, result: Result) -> None:
@@ -132,20 +137,18 @@ class _Trip:
         heard = gate_for(self._connection).heard
         return await carry_out_all(connector, self._works, may_write=self._lease.is_held, heard=heard, came=come)
 
-    def _attend(self) -> None:
-        self._lease.keep()
+    def _attend(self) -> bool:
+        """Keep the claims of all rounds, and settle some of what came; whether there is more."""
+        keep_leases()
         if self._come:
             self._settle()
+        return bool(self._come)
 
     def _settle(self) -> None:
-        """Settle what came since the last time."""
-        come = [self._come.popleft() for _ in range(len(self._come))]
+        come = [self._come.popleft() for _ in range(min(len(self._come), LANES_A_TRANSACTION))]
         done = [Errand(self._left.pop(work.link_id), work, result) for work, result in come]
         self.failed += sum(isinstance(errand.result, Failed) for errand in done)
-        settled_at = timezone.now()
-        for start in range(0, len(done), LANES_A_TRANSACTION):
-            self._lease.keep()
-            _settle_all(done[start : start + LANES_A_TRANSACTION], self._connection, self._rules, settled_at)
+        _settle_all(done, self._connection, self._rules, timezone.now())
         _places.take(self._key, -len(done))
         calls = [self._calls.pop(0) for _ in range(len(self._calls))]
         keep_exchanges(self._connection, calls)
@@ -161,20 +164,14 @@ def _as_connection_wide(failure: Failure) -> Failure:
 
 
 def _settle_all(done: list[Errand], connection: Connection, rules: SyncRules, now: datetime) -> None:
-    """One transaction for many lanes, each of which may fail for itself; where it fails as a whole, one for each."""
+    """Settle what can be together, and then the others one by one."""
     # All who lock several tickets do it in this order, so that none waits for one who waits for him.
     # What is seen for the first time comes last: a ticket may just have been merged into it.
     done.sort(key=lambda errand: (errand.link.ticket_id is None, str(errand.link.ticket_id)))
     try:
-        try:
-            with store.atomic():
-                read_held([errand.link for errand in done], [errand.intent_id for errand in done if errand.intent_id])
-                for errand in done:
-                    _settle_safely(errand, connection, rules, now)
-        except OUTAGES:
-            for errand in done:
-                take_held(errand.link)
-                _settle_safely(errand, connection, rules, now)
+        for errand in _settle_together(done, connection, rules, now):
+            take_held(errand.link)
+            _settle_alone(errand, connection, rules, now)
         for errand in done:
             with during(operation_of(errand.work)):
                 reached("settled")
@@ -184,11 +181,35 @@ def _settle_all(done: list[Errand], connection: Connection, rules: SyncRules, no
                 place.unlink(missing_ok=True)
 
 
-def _settle_safely(errand: Errand, connection: Connection, rules: SyncRules, now: datetime) -> None:
+def _settle_together(done: list[Errand], connection: Connection, rules: SyncRules, now: datetime) -> list[Errand]:
+    """One transaction for many lanes; those that are to be settled alone. These are lanes that somebody else has
+    locked, for nobody waits for one of them with all the others in hand; those that could not be settled, and where the
+    transaction fails as a whole, all."""
+    try:
+        with store.atomic():
+            held = read_held([errand.link for errand in done], [one.intent_id for one in done if one.intent_id])
+            return [errand for errand in done if errand.link not in held or not _is_settled(errand, rules, now)]
+    except OUTAGES:
+        log.warning("%d lanes of %s are settled one by one", len(done), connection, exc_info=True)
+        return done
+
+
+def _is_settled(errand: Errand, rules: SyncRules, now: datetime) -> bool:
+    try:
+        _settle(errand, rules, now)
+    except OUTAGES:
+        raise
+    except Exception:  # noqa: BLE001  it is settled once more, and then told
+        # Somebody was quicker to make the same known, perhaps: a webhook told of the ticket that was just created,
+        # after we looked for that. Now it can be seen.
+        return False
+    return True
+
+
+def _settle_alone(errand: Errand, connection: Connection, rules: SyncRules, now: datetime) -> None:
     link = errand.link
     try:
-        with during(operation_of(errand.work)):
-            settle(store, link, errand.work, errand.result, rules=rules, now=now, dice=random.random)
+        _settle(errand, rules, now)
     except Exception:
         # One ticket that cannot be settled must not take the others' receipts with it; its claim lapses and its
         # intent, still open, is looked at again.
@@ -198,6 +219,11 @@ def _settle_safely(errand: Errand, connection: Connection, rules: SyncRules, now
         TicketLink.objects.filter(pk=link.pk).update(
             due_at=now + wait, attempts=F("attempts") + 1, last_failure=traceback.format_exc()[-2000:]
         )
+
+
+def _settle(errand: Errand, rules: SyncRules, now: datetime) -> None:
+    with during(operation_of(errand.work)):
+        settle(store, errand.link, errand.work, errand.result, rules=rules, now=now, dice=random.random)
 
 
 def keep_exchanges(connection: Connection, calls: Sequence[Call]) -> None:

@@ -194,9 +194,9 @@ class MemoryStore(MemoryBrakes):
         with self.atomic():
             for link, version in wanted:
                 row = self.links[link.pk]
-                count, named = row.look_wanted + 1, version if row.look_wanted == row.look_done else ""
+                count = row.look_wanted + 1
                 if self.counts_hints:
-                    self.update(row, look_wanted=count, hint_count=count, hint_version=named)
+                    self.update(row, look_wanted=count, hint_count=count, hint_version=version)
                 else:
                     self.update(row, look_wanted=count)
 

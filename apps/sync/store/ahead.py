@@ -102,15 +102,16 @@ class Held:
         self.has_questions = False
 
 
-def read_held(links: Sequence[TicketLink], intents: Collection[int]) -> None:
-    """Lock and read ``links`` as they are now, with what their settling asks for, in this transaction.
+def read_held(links: Sequence[TicketLink], intents: Collection[int]) -> set[TicketLink]:
+    """Lock and read ``links`` as they are now, with what their settling asks for, in this transaction; those that are
+    still held.
 
     Who finds one locked does not wait for it here: whoever holds many locks and waits for one more may wait for
-    somebody who waits for him. It is read when it is settled.
+    somebody who waits for him.
     """
     rows = TicketLink.objects.filter(pk__in=[link.pk for link in links])
     if database.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(skip_locked=True)
+        rows = rows.select_for_update(skip_locked=True, no_key=True)
     locked = {row.pk: row for row in rows}
     held = {row.pk: Held() for row in locked.values() if row.ticket_id is not None}
     for intent in Intent.objects.filter(unseen() | Q(pk__in=intents), link__in=held).order_by("pk"):
@@ -123,11 +124,12 @@ def read_held(links: Sequence[TicketLink], intents: Collection[int]) -> None:
         (known.comments if pairing.comment_id is not None else known.files).add(pairing.external_id)
     for link_id in Conflict.objects.filter(link__in=held, is_open=True).values_list("link", flat=True):
         held[link_id].has_questions = True
-    for link in links:
-        row = locked.get(link.pk)
-        if row is not None and row.claimed_by == link.claimed_by:
-            row.known = held.get(row.pk)  # type: ignore[attr-defined]
-            link.held = row  # type: ignore[attr-defined]
+    ours = [(link, locked[link.pk]) for link in links if link.pk in locked]
+    ours = [(link, row) for link, row in ours if row.claimed_by == link.claimed_by]
+    for link, row in ours:
+        row.known = held.get(row.pk)  # type: ignore[attr-defined]
+        link.held = row  # type: ignore[attr-defined]
+    return {link for link, _row in ours}
 
 
 def unseen() -> Q:

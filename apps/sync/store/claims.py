@@ -49,7 +49,8 @@ def hear_journals(which: Q) -> None:
     with transaction.atomic():
         free = TicketLink.objects.filter(pk__in=keys)
         if database.features.has_select_for_update_skip_locked:
-            free = TicketLink.objects.filter(pk__in=[link.pk for link in free.select_for_update(skip_locked=True)])
+            locked = free.select_for_update(skip_locked=True, no_key=True)
+            free = TicketLink.objects.filter(pk__in=list(locked.values_list("pk", flat=True)))
         free.update(heard_seq=RawSQL(_HEARD, ()))  # noqa: S611
 
 
@@ -79,7 +80,7 @@ class ClaimRows:
         with transaction.atomic():
             rows = mine.filter(due_links(now), pk__in=due)
             if database.features.has_select_for_update_skip_locked:
-                rows = rows.select_for_update(skip_locked=True)
+                rows = rows.select_for_update(skip_locked=True, no_key=True)
             chosen = list(rows.values_list("pk", flat=True))
             # Waiting for the lock took time, too.
             until = max(now, self.clock()) + timedelta(seconds=CLAIM_SECONDS)
@@ -114,7 +115,9 @@ class ClaimRows:
     def still_held(self, link: TicketLink) -> TicketLink | None:
         held = take_held(link)
         if held is None:
-            held = TicketLink.objects.select_for_update().filter(pk=link.pk, claimed_by=link.claimed_by).first()
+            held = (
+                TicketLink.objects.select_for_update(no_key=True).filter(pk=link.pk, claimed_by=link.claimed_by).first()
+            )
         if held is not None:
             held.connection = link.connection
         return held

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
+from django.db import connection as database
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from apps.ecosystem.selectors import integrator_of
@@ -73,7 +74,7 @@ class LaneRows:
     def add_link(self, connection: Connection, ticket: Ticket, *, now: datetime) -> TicketLink | None:
         try:
             with transaction.atomic():
-                fresh = Ticket.objects.select_for_update().get(pk=ticket.pk)
+                fresh = Ticket.objects.select_for_update(no_key=True).get(pk=ticket.pk)
                 return TicketLink.objects.create(
                     connection=connection,
                     ticket=fresh,
@@ -112,12 +113,14 @@ class LaneRows:
         TicketLink.objects.bulk_create(sighted, ignore_conflicts=True)
 
     def want_looks(self, wanted: Sequence[tuple[TicketLink, str]]) -> None:
-        named = {link.pk: Value(version[:200]) for link, version in wanted if version}
-        only = [When(pk=pk, look_wanted=F("look_done"), then=version) for pk, version in named.items()]
-        only_one = Case(*only, default=Value("")) if only else Value("")
+        versions = [When(pk=link.pk, then=Value(version[:200])) for link, version in wanted if version]
+        named = Case(*versions, default=Value("")) if versions else Value("")
         count = F("look_wanted") + 1
         links = TicketLink.objects.filter(pk__in=[link.pk for link, _version in wanted])
-        links.update(look_wanted=count, hint_count=count, hint_version=only_one)
+        if len(wanted) > 1 and database.features.has_select_for_update:
+            # Of two who mark the same tickets neither waits for one who waits for him.
+            list(links.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        links.update(look_wanted=count, hint_count=count, hint_version=named)
 
     # --- Intents ------------------------------------------------------------------------------------------------------
 

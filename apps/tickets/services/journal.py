@@ -19,7 +19,7 @@ from .marks import mark_for
 
 def lock(ticket: Ticket) -> Ticket:
     """The ticket's row, locked until the transaction ends; ``seq`` is only ever given under this lock."""
-    return Ticket.objects.select_for_update().get(pk=ticket.pk)
+    return Ticket.objects.select_for_update(no_key=True).get(pk=ticket.pk)
 
 
 def is_known(ticket: Ticket, source: Source) -> bool:

@@ -15,6 +15,7 @@ from apps.sync.engine.recovery import FailureKind
 from apps.sync.engine.work import Do, Failed
 from apps.sync.models import TicketLink
 from apps.sync.services.carrying import carry_out_all
+from apps.sync.services.claims import keep_leases, under_way
 from apps.sync.services.turns import THREADS_A_CONNECTION, Turns
 from apps.sync.store import store
 from apps.sync.store.rules import published_rules
@@ -56,6 +57,20 @@ def test_a_round_that_takes_long_keeps_its_claims(stage: Stage) -> None:
     clock.seconds = RENEW_SECONDS + 1
     assert lease.keep()
     assert until(link) > before + timedelta(seconds=CLAIM_SECONDS - 1)
+
+
+def test_it_keeps_them_while_another_round_of_its_process_has_the_turn(stage: Stage) -> None:
+    link, lease, clock = claimed(stage)
+    TicketLink.objects.filter(pk=link.pk).update(claimed_until=timezone.now())
+    before = until(link)
+    clock.seconds = RENEW_SECONDS + 1
+    with under_way(lease):
+        keep_leases()
+    kept = until(link)
+    assert kept > before + timedelta(seconds=CLAIM_SECONDS - 1)
+    clock.seconds += RENEW_SECONDS + 1
+    keep_leases()
+    assert until(link) == kept
 
 
 def test_a_short_round_writes_no_renewal(stage: Stage) -> None:

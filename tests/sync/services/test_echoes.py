@@ -3,12 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db.models import F
 
 from apps.sync import services as sync
-from apps.sync.engine.deciding import LONGEST_CREATION
-from apps.sync.engine.snapshot import ExternalRef, NoticeHint
+from apps.sync.engine.deciding import LONGEST_CREATION, decide_work
+from apps.sync.engine.snapshot import Changed, ChangedPage, ExternalRef, NoticeHint
 from apps.sync.models import Intent, LaneAct, TicketLink
+from apps.sync.services import rounds
+from apps.sync.services.accepting import accept_page
 from apps.sync.services.lanes import note_acts
 from apps.sync.store import store
 from apps.tickets.models import Ticket
@@ -152,3 +155,70 @@ def test_and_with_all_that_hangs_on_it_where_somebody_acted(stage: Stage) -> Non
     store.delete(row)
     assert not TicketLink.objects.filter(external_id="77").exists()
     assert not LaneAct.objects.exists()
+
+
+def while_looked_at(stage: Stage, monkeypatch: pytest.MonkeyPatch, change: Changed) -> None:
+    """One round, and a listing that names ``change`` once its looks are decided."""
+
+    def decide(*given: Any, **named: Any) -> Any:
+        decided = decide_work(*given, **named)
+        accept_page(stage.connection(A), ChangedPage((change,), "c", True), now=stage.now)
+        return decided
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rounds, "decide_work", decide)
+        assert stage.round(A).worked == 1
+
+
+def test_a_listing_that_names_what_is_being_read_brings_no_second_look(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = written(stage)
+    stage.person_edits(A, ticket, title="Shop is down")
+    told(stage, ticket, "")
+    remote = stage.remote(A, ticket)
+    while_looked_at(stage, monkeypatch, Changed(remote.ref, str(remote.version)))
+    assert stage.link(A, ticket).version == str(remote.version)
+    assert looks(stage, ticket) == 0
+
+
+def test_a_listing_that_names_what_came_after_it_does(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticket = written(stage)
+    told(stage, ticket, "")
+    while_looked_at(stage, monkeypatch, Changed(stage.remote(A, ticket).ref, "999"))
+    assert looks(stage, ticket) == 1
+
+
+def test_a_deletion_is_looked_at_whatever_version_it_names(stage: Stage) -> None:
+    ticket = written(stage)
+    link = stage.link(A, ticket)
+    gone = Changed(stage.remote(A, ticket).ref, link.version, is_deleted=True)
+    accept_page(stage.connection(A), ChangedPage((gone,), "c", True), now=stage.now)
+    assert looks(stage, ticket) == 1
+
+
+def test_a_creation_whose_sighting_came_too_late_to_be_seen_is_settled_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The webhook's transaction ends after we looked for the sighting, and before we say whose the ticket is."""
+    stage.connect(A)
+    ticket = stage.open(A)
+    sync.link_ticket(ticket, now=stage.now)
+    unseen = [True]
+
+    def settle(done: list[Any], connection: Any, *given: Any) -> None:
+        store.sight(connection, done[0].result.receipt.ref, stage.now, due_at=stage.now)
+        settle_all(done, connection, *given)
+
+    def look(self: Any, connection: Any, ids: Any) -> Any:
+        return {} if unseen and unseen.pop() else of_external(self, connection, ids)
+
+    settle_all, of_external = rounds._settle_all, type(store).of_external
+    with monkeypatch.context() as patched:
+        patched.setattr(rounds, "_settle_all", settle)
+        patched.setattr(type(store), "of_external", look)
+        assert stage.round(A).worked == 1
+    link = stage.link(A, ticket)
+    assert (link.state, link.attempts, link.is_unsettled) == (TicketLink.State.LINKED, 0, False)
+    assert Intent.objects.get().state == Intent.State.APPLIED
+    assert TicketLink.objects.count() == 1

@@ -16,7 +16,7 @@ from apps.sync.connectors.catalog import CONNECTORS
 from apps.sync.models import Connection, ConnectionPulse, TicketLink
 from apps.sync.services import patience, polling, rounds
 from apps.sync.services.calling import begin
-from apps.sync.services.patience import carry_on
+from apps.sync.services.patience import OTHERS_TURN, carry_on
 from apps.sync.store.claims import hear_journals
 from apps.tickets.models import Ticket
 
@@ -96,6 +96,18 @@ def work(stage: Stage) -> int:
     return sync.run_round(stage.connection(A)).worked
 
 
+def count_calls(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[None]:
+    """What grows with every call of the function ``name``."""
+    calls, really = list[None](), getattr(module, name)
+
+    def called(*given: Any) -> Any:
+        calls.append(None)
+        return really(*given)
+
+    monkeypatch.setattr(module, name, called)
+    return calls
+
+
 def linked(stage: Stage, *titles: str) -> list[Ticket]:
     made = [stage.open(A, title=title) for title in titles]
     stage.rest()
@@ -138,6 +150,27 @@ def test_what_takes_longer_goes_on_beside_whatever_else_fails_there(monkeypatch:
     assert through.wait(10)
 
 
+def test_work_that_has_much_to_do_lets_others_go_on_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient(monkeypatch)
+    answer: Future[int] = Future()
+    went: list[str] = []
+    through = threading.Event()
+
+    def works(name: str) -> patience.Waiting:
+        while not answer.done():
+            yield answer
+        for _ in range(3):
+            went.append(name)
+            yield OTHERS_TURN
+        through.set()
+
+    assert not carry_on(works("a"))
+    assert not carry_on(works("b"))
+    answer.set_result(1)
+    assert through.wait(10)
+    assert come(lambda: went == ["a", "b"] * 3)
+
+
 # --- Rounds -----------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +192,28 @@ def test_a_ticket_that_hangs_keeps_neither_the_worker_nor_the_lane_beside_it(
     hanging.released.set()
     assert come(lambda: is_settled(staged.link(A, first)))
     assert staged.remote(A, first).fields["title"] == "hangs"
+
+
+def test_a_round_settles_some_lanes_at_a_time_and_keeps_its_claims_in_between(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.connect(A)
+    for title in ("one", "two", "three"):
+        sync.link_ticket(stage.open(A, title=title), now=stage.now)
+    yielded: list[Any] = []
+
+    def go_on(trip: patience.Waiting) -> None:
+        for awaited in trip:
+            wait([awaited])
+            yielded.append(awaited)
+
+    monkeypatch.setattr(rounds, "LANES_A_TRANSACTION", 1)
+    monkeypatch.setattr(rounds, "carry_on", go_on)
+    kept = count_calls(monkeypatch, rounds, "keep_leases")
+    assert stage.round(A).worked == 3
+    assert yielded.count(OTHERS_TURN) == 2
+    assert len(kept) >= 3
+    assert TicketLink.objects.filter(state=TicketLink.State.LINKED).count() == 3
 
 
 @pytest.mark.django_db(transaction=True)

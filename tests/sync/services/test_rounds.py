@@ -2,6 +2,8 @@
 
 import io
 
+from django.db.models import F
+
 from apps.sync import services as sync
 from apps.sync.engine.snapshot import Visibility
 from apps.sync.models import Intent, Pairing, TicketLink
@@ -171,6 +173,44 @@ def test_remarks_of_the_portal_are_passed_over_without_a_call(stage: Stage) -> N
     link = stage.link(A, ticket)
     assert link.applied_seq == link.ticket.last_seq
     assert (len(stage.remote(A, ticket).log), Intent.objects.count()) == (before, intents)
+
+
+def test_what_a_look_brings_asks_for_no_round_of_its_own(stage: Stage) -> None:
+    stage.connect(A)
+    ticket = stage.open(A)
+    stage.rest()
+    stage.person_edits(A, ticket, title="Shop is slow")
+    stage.person_says(A, ticket, "all of it")
+    stage.poll()
+    assert stage.round(A).worked == 1
+    link = stage.link(A, ticket)
+    assert [event.kind for event in journal(ticket)][-2:] == ["changed", "commented"]
+    assert link.applied_seq == link.ticket.last_seq
+    assert link.wanted_at is None
+
+
+def test_nor_does_what_a_creation_holds_already(stage: Stage) -> None:
+    stage.connect(A)
+    ticket = stage.open(A)
+    stage.edit(ticket, A, title="Shop is slow")
+    sync.link_ticket(ticket, now=stage.now)
+    assert stage.round(A).worked == 1
+    link = stage.link(A, ticket)
+    assert (link.start_seq, link.applied_seq, link.wanted_at) == (2, 2, None)
+
+
+def test_what_waits_before_it_is_not_passed_over_with_it(stage: Stage) -> None:
+    stage.connect(A)
+    ticket = stage.open(A)
+    stage.rest()
+    stage.edit(ticket, A, title="Shop is slow")
+    stage.person_edits(A, ticket, priority="high")
+    TicketLink.objects.update(look_wanted=F("look_wanted") + 1)
+    assert stage.round(A).worked == 1
+    link = stage.link(A, ticket)
+    assert link.applied_seq == link.ticket.last_seq - 2
+    stage.rest()
+    assert stage.remote(A, ticket).fields["title"] == "Shop is slow"
 
 
 def test_a_mended_field_waits_until_the_lane_is_empty_and_is_mended_then(stage: Stage) -> None:

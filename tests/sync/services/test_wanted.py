@@ -93,6 +93,18 @@ def test_a_lost_wake_up_is_made_up_for(stage: Stage, monkeypatch: pytest.MonkeyP
         stage.rest()
 
 
+def test_only_connections_with_something_to_do_are_woken(stage: Stage) -> None:
+    stage.connect(A)
+    stage.connect(B)
+    ticket = stage.open(A, B)
+    stage.rest()
+    assert sync.link_tickets([str(ticket.pk)], now=stage.now) == []
+    stage.person_edits(A, ticket, title="Shop is slow")
+    stage.poll()
+    stage.round(A)
+    assert sync.link_tickets([str(ticket.pk)], now=stage.now) == [str(stage.connections[B].pk)]
+
+
 def test_a_write_in_doubt_keeps_a_held_lane_wanted(stage: Stage) -> None:
     stage.connect(A)
     ticket = stage.open(A)

@@ -93,7 +93,7 @@ def test_what_a_creation_without_an_answer_began_with_is_no_news(world: World) -
     """Nobody set the status that the system chose; the hub gave way to it."""
     world.store.tickets["T1"].fields["status"] = "resolved"
     work_once(world, loses_write=True)
-    world.store.want_look(next(iter(world.store.links.values())))
+    world.store.want_looks([(next(iter(world.store.links.values())), "")])
     worked = run_out(world)
 
     assert [type(one) for one in worked].count(Recover) == 1

@@ -100,14 +100,17 @@ class Links(StoreCase):
         store.want_looks([(link, "")])
         assert (link.look_wanted, self.row(store, link).look_wanted) == (1, 3)
 
-    def test_a_version_is_kept_only_of_the_only_hint(self, store: Any) -> None:
+    def test_the_version_that_is_kept_is_the_last_hint_s(self, store: Any) -> None:
         link = self.linked(store, look_wanted=4, look_done=4)
         store.want_looks([(link, "v1")])
         row = self.row(store, link)
         assert (row.look_wanted, row.hint_count, row.hint_version) == (5, 5, "v1")
         store.want_looks([(link, "v2")])
         row = self.row(store, link)
-        assert (row.look_wanted, row.hint_count, row.hint_version) == (6, 6, "")
+        assert (row.look_wanted, row.hint_count, row.hint_version) == (6, 6, "v2")
+        store.want_looks([(link, "")])
+        row = self.row(store, link)
+        assert (row.look_wanted, row.hint_count, row.hint_version) == (7, 7, "")
 
     def test_several_links_are_hinted_at_once_each_with_its_version(self, store: Any) -> None:
         one, other = (self.linked(store, external_id=ref, look_wanted=4, look_done=4) for ref in ("7", "8"))
@@ -117,7 +120,7 @@ class Links(StoreCase):
         assert [(row.look_wanted, row.hint_count, row.hint_version) for row in rows] == [
             (5, 5, "v1"),
             (5, 5, ""),
-            (6, 6, ""),
+            (6, 6, "v3"),
         ]
 
     def test_the_link_beside_is_another_one_to_the_ticket_in_the_same_connection(self, store: Any) -> None:
