@@ -266,14 +266,15 @@ def _without_copies(change: RemoteChange, said: Collection[str], files: Collecti
 
 
 def pending_for(store: Store, link: LinkRow, rules: SyncRules) -> dict[str, Pending]:
-    """Rule key → what the system has not got yet of a field, from the part of the journal still in the lane."""
+    """Rule key → what the system has not got yet of a field, from the part of the journal still in the lane. While the
+    link is behind that is told of fields, too, that the rules keep from going there: the later value holds."""
     base, pending = link.base, dict[str, Pending]()
     if store.last_seq(link) <= max(link.applied_seq, link.start_seq):
         return pending
     for event in store.events_after(link, max(link.applied_seq, link.start_seq)):
         for name, (_before, after) in event.changes.items():
-            for rule in rules.of_hub(name):
-                if event.seq > base.get(rule.key, NEVER).seq:
+            for rule in rules.fields if link.is_behind else rules.of_hub(name):
+                if rule.hub == name and event.seq > base.get(rule.key, NEVER).seq:
                     pending[rule.key] = Pending(after, event.at)
     return pending
 

@@ -282,3 +282,17 @@ def test_a_long_text_that_came_to_cross_by_later_rules_replaces_another_that_is_
     _intake, missing = reconcile(snapshot, base, {"title": LONG}, {}, replace(rules, fields=fields))
 
     assert missing == (TITLE,)
+
+
+def test_what_was_older_yields_although_the_rules_keep_the_newer_from_going_there(store: MemoryStore) -> None:
+    """The ticket came back from another copy, and the title there is of a day before."""
+    rules = store.connections["zendesk0"].rules
+    fields = tuple(replace(one, direction=Direction.OUTBOUND) if one.hub == "title" else one for one in rules.fields)
+    store.update(store.connections["zendesk0"], rules=replace(rules, fields=fields))
+    link = linked(store)
+    store.change("T1", {"title": "#4#"}, at=NOW, origin="jira1", ref="9:1:fields")
+    older = RemoteChange("1", NOW - timedelta(days=1), "siam", {"subject": ("#2#", "#1#")})
+
+    look(store, link, (older,))
+
+    assert store.tickets["T1"].fields["title"] == "#4#"
