@@ -12,6 +12,7 @@ from .holding import hold_delivery, hold_for_failure, hold_for_rules
 from .intake import OwnWrite
 from .merge import NEVER, MergeBase
 from .plan import (
+    CREATIONS,
     AddRemoteAttachment,
     CreateRemote,
     Delivery,
@@ -34,7 +35,6 @@ LATE = timedelta(seconds=30)
 WAITED = "waited for once more, since the clock may have moved"
 READ_AHEAD = 50
 CATCHING_UP_DELAY = 90.0
-CREATIONS = ("create", "follow-up")
 CREATION_SECONDS = 3.0
 """How long a ticket that a system tells of may turn out to be our own creation, whose answer is not settled yet."""
 LONGEST_CREATION = 15.0

@@ -116,6 +116,8 @@ def slot_of(step: Step) -> str:
     }[type(step)]
 
 
+CREATIONS = ("create", "follow-up")
+"""Slots of the steps that make a ticket."""
 PREFIX, STEP_LENGTH = "siam-", 4
 """What a correlation begins with, and how many characters at its end name the step."""
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from .deliver import STATUS, HubEvent, rewind
 from .intake import OwnWrite, Sorted, marks_of, rewind_snapshot
 from .merge import NEVER, Agreement, MergeBase
-from .plan import PREFIX, Intake, correlation_of, entry_of
+from .plan import CREATIONS, PREFIX, Intake, correlation_of, entry_of
 from .ports import Finding, IntentState, LinkRow, LinkState, Store
 from .rules import ELLIPSIS, Direction, FieldRule, RuleGap, SyncRules, Tiebreak, into_system
 from .settle import is_left_of
@@ -321,9 +321,22 @@ def is_owed(link: LinkRow, change: RemoteChange, past: Past, found: Sorted) -> b
 
 def creation_mark(link: LinkRow, correlation: str | None) -> str:
     """The mark of the entry for which this connection created a ticket; empty where it did not."""
+    return entry_of(correlation) if _is_of(link, correlation, CREATIONS) else ""
+
+
+def is_written_to(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: Iterable[RemoteChange],
+                  rules: SyncRules) -> bool:  # fmt: skip
+    """Whether this connection wrote on a ticket, as marks on it tell: then the portal knew it once."""
+    marks = {snapshot.correlation, *(one.correlation for one in (*snapshot.comments, *snapshot.attachments))}
+    marks |= {mark for change in changes for mark in marks_of(change)}
+    slots = (*CREATIONS, "update", *CONVERSATION, *(f"comment {rule.hub}" for rule in rules.fields))
+    repair = store.mark_for(link, link.external_id)
+    return any(entry_of(one) == repair or _is_of(link, one, slots) for one in marks if one)
+
+
+def _is_of(link: LinkRow, correlation: str | None, slots: Iterable[str]) -> bool:
     mark = entry_of(correlation)
-    ours = [correlation_of(mark, slot, link.connection.pk) for slot in ("create", "follow-up")]
-    return mark if correlation in ours else ""
+    return correlation in (correlation_of(mark, slot, link.connection.pk) for slot in slots)
 
 
 def is_follow_up(link: LinkRow, correlation: str | None) -> bool:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from ..crashpoints import reached
 from .braking import Braked, brake_detachment, hold_for_brake
-from .deciding import CREATIONS, is_our_echo, ref_of, settled_at
+from .deciding import is_our_echo, ref_of, settled_at
 from .deliver import STATUS
 from .holding import hold_delivery, hold_for_failure
 from .intake import as_we_left_it
 from .merge import NEVER
-from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
+from .plan import CREATIONS, AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
 from .restoring import tie_ticket

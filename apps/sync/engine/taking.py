@@ -30,6 +30,7 @@ from .restoring import (
     is_known,
     is_of_portal,
     is_owed,
+    is_written_to,
     narrowed,
     read_past,
     set_known_aside,
@@ -90,8 +91,8 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
     snapshot, ref = looked.snapshot, f"{link.external_id}:created"
     mark = creation_mark(link, snapshot.correlation)
     known = store.ticket_marked(link, {mark or store.mark_for(link, ref)})
-    if mark and known is None:
-        # Hidden while everything else was read, perhaps: nobody but this connection made it.
+    if known is None and is_written_to(store, link, snapshot, looked.changes or (), rules):
+        # Hidden while everything else was read, perhaps: nobody but this connection wrote there.
         link.is_behind = True
     beside = store.link_beside(link, known) if known is not None else None
     if beside is not None and mark:

@@ -296,3 +296,21 @@ def test_what_was_older_yields_although_the_rules_keep_the_newer_from_going_ther
     look(store, link, (older,))
 
     assert store.tickets["T1"].fields["title"] == "#4#"
+
+
+def test_a_ticket_that_was_hidden_while_the_rest_was_read_is_known_by_what_was_written_on_it(
+    store: MemoryStore,
+) -> None:
+    """A person opened it there; the title is ours, and the entry that asked for it was forgotten."""
+    store.sight(store.connections["zendesk0"], REF, NOW, due_at=NOW)
+    link = store.of_external(store.connections["zendesk0"], [REF.id])[REF.id]
+    mark = f"{store.portal_part}{'3' * 16}"
+    change = RemoteChange("1", NOW, "siam", {"subject": ("#2#", "#3#")}, None, None,
+                          correlation_of(mark, "update", "zendesk0"))  # fmt: skip
+    shown = {"subject": "#3#", "status": "new", "priority": "P3", "assignee_id": "", "site": ""}
+
+    row = look(store, link, (change,), fields=shown)
+
+    opened, changed = store.tickets[row.ticket_id].journal
+    assert (opened.ref, changed.mark) == (f"{REF.id}:created", mark)
+    assert store.tickets[row.ticket_id].is_restored
