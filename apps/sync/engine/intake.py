@@ -102,17 +102,19 @@ def set_own_aside(changes: Sequence[RemoteChange], own: Sequence[OwnWrite]) -> S
 
 
 def _match_write(change: RemoteChange, waiting: Mapping[str, dict[str, Value]]) -> tuple[str | None, frozenset[str]]:
-    """The oldest write of ours that left values of ``change`` and contradicts none of them, and the fields with those
-    values, which are used up."""
+    """The write of ours that left most values of ``change`` and contradicts none of them, the oldest of several, and
+    the fields with those values, which are used up."""
     if change.comment or change.attachment:
         return None, frozenset()
+    matched, most = None, frozenset[str]()
     for correlation, write in waiting.items():
         common = frozenset(name for name in change.fields if name in write)
-        if common and all(is_left_of(write[name], change.fields[name][1]) for name in common):
-            for name in common:
-                del write[name]
-            return correlation, common
-    return None, frozenset()
+        is_ours = all(is_left_of(write[name], change.fields[name][1]) for name in common)
+        if is_ours and len(common) > len(most):
+            matched, most = correlation, common
+    for name in most:
+        del waiting[matched or ""][name]
+    return matched, most
 
 
 def _parts(change: RemoteChange, written: frozenset[str]) -> tuple[RemoteChange | None, RemoteChange | None]:

@@ -314,3 +314,21 @@ def test_a_ticket_that_was_hidden_while_the_rest_was_read_is_known_by_what_was_w
     opened, changed = store.tickets[row.ticket_id].journal
     assert (opened.ref, changed.mark) == (f"{REF.id}:created", mark)
     assert store.tickets[row.ticket_id].is_restored
+
+
+def test_a_write_of_several_entries_is_known_by_all_that_it_left(store: MemoryStore) -> None:
+    """The log has no marks. What the first entry asked for alone would leave the title, older than another, as news."""
+    rules = replace(store.connections["zendesk0"].rules, is_ordered=False)
+    store.update(store.connections["zendesk0"], rules=rules)
+    base = {TITLE: Agreement("#1#", "#1#", 1), "custom.site=site": Agreement("", "", 1)}
+    link = linked(store, base=base)
+    store.change("T1", {"custom.site": "#3#"}, at=NOW, origin="")
+    store.change("T1", {"title": "#2#"}, at=NOW, origin="")
+    store.change("T1", {"title": "#4#"}, at=NOW + timedelta(minutes=1), origin="jira1")
+    fields = {"subject": ("#1#", "#2#"), "site": ("", "#3#")}
+
+    row = look(store, link, (RemoteChange("1", NOW + timedelta(minutes=9), "siam", fields),),
+               fields={"subject": "#2#", "site": "#3#"})  # fmt: skip
+
+    assert store.tickets["T1"].fields["title"] == "#4#"
+    assert (row.base[TITLE].seq, row.base["custom.site=site"].seq) == (3, 2)
