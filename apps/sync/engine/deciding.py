@@ -278,7 +278,9 @@ def _open_steps(store: Store, link: LinkRow, event: HubEvent, steps: Sequence[St
         # What was met in the system before the entry came back is noted without its number.
         found = store.unseen_writes(link, frozenset(marks))
         done |= {one.correlation for one in found if one.state == IntentState.APPLIED}
-    return [step for step, mark in zip(steps, marks, strict=True) if mark not in done]
+    left = [step for step, mark in zip(steps, marks, strict=True) if mark not in done]
+    # A follow-up is made for what is to be said in it, and not once that is there.
+    return [] if all(isinstance(step, FollowUp) for step in left) else left
 
 
 def _pass_over(store: Store, link: LinkRow, seq: int, delivery: Delivery, rules: SyncRules, now: datetime) -> None:

@@ -12,7 +12,7 @@ from apps.sync.engine.merge import Agreement
 from apps.sync.engine.plan import AddRemoteComment, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Failure, FailureKind, Outcome
-from apps.sync.engine.rules import Direction, TooLong
+from apps.sync.engine.rules import Closed, Direction, TooLong
 from apps.sync.engine.settling import settle
 from apps.sync.engine.snapshot import Comment, ExternalRef, Receipt, RemoteChange, TicketSnapshot, Visibility
 from apps.sync.engine.work import Do, Failed, Look, Looked, Recover, Recovered
@@ -332,3 +332,16 @@ def test_a_write_of_several_entries_is_known_by_all_that_it_left(store: MemorySt
 
     assert store.tickets["T1"].fields["title"] == "#4#"
     assert (row.base[TITLE].seq, row.base["custom.site=site"].seq) == (3, 2)
+
+
+def test_no_follow_up_is_made_for_what_was_said(store: MemoryStore) -> None:
+    """The ticket is itself the follow-up that was made for the comment, and was closed for good since."""
+    rules = replace(store.connections["zendesk0"].rules, closed=Closed.FOLLOW_UP)
+    store.update(store.connections["zendesk0"], rules=rules)
+    link = linked(store, is_behind=False, is_closed=True)
+    store.say("T1", Said("", "#2#", "Marco", "integrator", "public"), at=NOW, origin="")
+    found = {"correlation": mark_of(store, 2, "comment"), "state": IntentState.APPLIED}
+    store.add_intent(link, seq=2, slot="comment", now=NOW, **found)
+
+    assert decide_work(store, [claim(store, link)], rules, now=NOW) == []
+    assert store.links[link.pk].applied_seq == 2
