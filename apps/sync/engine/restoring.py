@@ -44,9 +44,14 @@ def tie_ticket(link: LinkRow, made_by: str = "") -> None:
     ``made_by``: *create* or *follow-up* where this connection made it. Then that step is done, but what should have
     come right after a creation may be missing: the lane begins with it (INV-27).
     """
-    link.state, link.is_behind, link.compare_wanted, link.base = LinkState.LINKED, True, True, {}
+    read_whole(link)
     if made_by != "follow-up":
         link.start_seq, link.applied_seq = 1, 0 if made_by else 1
+
+
+def read_whole(link: LinkRow) -> None:
+    """Nothing is known of the link's ticket but which one it is, until it is read whole."""
+    link.state, link.is_behind, link.compare_wanted, link.base = LinkState.LINKED, True, True, {}
 
 
 def agree_anew(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: Sequence[RemoteChange] | None,

@@ -14,7 +14,7 @@ from .merge import NEVER
 from .plan import CREATIONS, AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
-from .restoring import tie_ticket
+from .restoring import read_whole, tie_ticket
 from .rules import SyncRules
 from .settle import leaves_no_trace, settle_write
 from .snapshot import ExternalRef, Receipt
@@ -105,6 +105,10 @@ def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, now: datetim
         link.applied_seq = max(link.applied_seq, work.ends.seq)
         link.base = {**link.base, **work.ends.agreements}
     _advance_version(store, link, work, receipt)
+    if isinstance(step, CreateRemote | FollowUp) and store.is_restored(link):
+        # A system that knows the key of a creation answers with what it made for it, long ago perhaps (INV-16).
+        read_whole(link)
+        link.look_wanted += 1
     link.attempts, link.due_at, link.last_failure = 0, now, ""
     store.note_success(link.connection, now=now)
 

@@ -9,13 +9,13 @@ import pytest
 from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.intake import reconcile
 from apps.sync.engine.merge import Agreement
-from apps.sync.engine.plan import AddRemoteComment, UpdateRemote, correlation_of
+from apps.sync.engine.plan import AddRemoteComment, CreateRemote, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Failure, FailureKind, Outcome
 from apps.sync.engine.rules import Closed, Direction, TooLong
 from apps.sync.engine.settling import settle
 from apps.sync.engine.snapshot import Comment, ExternalRef, Receipt, RemoteChange, TicketSnapshot, Visibility
-from apps.sync.engine.work import Do, Failed, Look, Looked, Recover, Recovered
+from apps.sync.engine.work import Do, Done, Failed, Look, Looked, Recover, Recovered
 from apps.sync.simulation.faults import Coverage
 from apps.sync.simulation.rows import Said
 from apps.sync.simulation.store import MemoryStore
@@ -332,6 +332,22 @@ def test_a_write_of_several_entries_is_known_by_all_that_it_left(store: MemorySt
 
     assert store.tickets["T1"].fields["title"] == "#4#"
     assert (row.base[TITLE].seq, row.base["custom.site=site"].seq) == (3, 2)
+
+
+def test_the_answer_to_a_creation_may_be_one_that_was_made_long_ago(store: MemoryStore) -> None:
+    """The copy was hidden when it was looked for, and its system still knew the key."""
+    link = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0)
+    mark = mark_of(store, 1, "create")
+    agreed = {TITLE: Agreement("#1#", "#1#", 1)}
+    intent = store.add_intent(link, seq=1, slot="create", correlation=mark, agreed=agreed, now=NOW)
+    work = Do(link.pk, intent.pk, CreateRemote("incident", {"subject": "#1#"}, agreed), None, mark)
+    made = Done(Receipt(REF, "9", REF.id, {"subject": "#2#"}))
+    settle(store, claim(store, link), work, made, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+
+    row = store.links[link.pk]
+    assert row.is_behind
+    assert row.look_wanted > row.look_done
+    assert row.base == {}
 
 
 def test_no_follow_up_is_made_for_what_was_said(store: MemoryStore) -> None:
