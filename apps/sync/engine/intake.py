@@ -212,6 +212,14 @@ def apply(
     )
 
 
+def _is_cut_form(rule: FieldRule, full: Value, there: Value) -> bool:
+    try:
+        ours = into_system(rule, full).value
+    except RuleGap:
+        return False
+    return is_left_of(ours, there) and not reads_same(ours, there)
+
+
 def _leads_away(rule: FieldRule, held: Agreement, before: Value, after: Value) -> bool:
     """Whether a change leads from the value that we wrote to the one the base knows: then a late receipt told the base
     of it, and the hub has not heard of it yet."""
@@ -241,8 +249,11 @@ def reconcile(
         waiting = pending.get(rule.key)
         here = waiting.value if waiting else hub.get(rule.hub, "")
         later = waiting is None or snapshot.updated_at > waiting.at
-        # Somebody may have touched our shortened form of a text: that replaces no full one, old or new (INV-27).
-        said = held.system if is_excerpt(rule, here if held == NEVER else held.hub, there) else there
+        # Somebody may have touched our shortened form of a text, or the system may have cut the one that waits when it
+        # came before: that replaces no full one, old or new (INV-27).
+        is_part = is_excerpt(rule, here if held == NEVER else held.hub, there)
+        is_part = is_part or (waiting is not None and _is_cut_form(rule, here, there))
+        said = held.system if is_part else there
         verdict = judge(held, here, said, rule.tiebreak, system_is_later=later)
         if verdict is Verdict.AGREED and said == there:
             continue

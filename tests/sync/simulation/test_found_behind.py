@@ -361,3 +361,17 @@ def test_no_follow_up_is_made_for_what_was_said(store: MemoryStore) -> None:
 
     assert decide_work(store, [claim(store, link)], rules, now=NOW) == []
     assert store.links[link.pk].applied_seq == 2
+
+
+def test_what_a_system_cut_of_a_text_that_waits_again_replaces_nothing(store: MemoryStore) -> None:
+    """Its log may not be read. The write was forgotten with the database, and comes once more: then it is told of."""
+    rules = store.connections["zendesk0"].rules
+    fields = tuple(replace(one, max_length=None) for one in rules.fields)
+    store.update(store.connections["zendesk0"], rules=replace(rules, fields=fields))
+    link = linked(store, base={TITLE: Agreement("#1#", "#1#", 1)})
+    store.change("T1", {"title": LONG}, at=NOW - timedelta(days=1), origin="")
+
+    look(store, link, None, fields={"subject": LONG[:60]})
+
+    assert store.tickets["T1"].fields["title"] == LONG
+    assert isinstance(next_step(store, link), UpdateRemote)
