@@ -147,13 +147,20 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
     if is_follow_up:
         link.former = [*link.former, {"id": before.id, "key": before.key, "url": before.url}]
         # Nothing that is known of the former ticket holds for this one.
-        link.change_cursor, link.base, link.repair = "", {}, []
-        store.mark_seen(link, (), now)
+        link.base, link.repair = {}, []
+        _begin_log(store, link, now)
         store.save(link, "external_id")
         _leave_behind(store, link, before, now)
 
 
 def _take_over(store: Store, link: LinkRow, sighting: LinkRow) -> None:
+def _begin_log(store: Store, link: LinkRow, now: datetime) -> None:
+    """The link's ticket is another one from now on: its log is read from the start, and its entries may be called as
+    those of our writes to the former one were."""
+    link.change_cursor = ""
+    store.mark_seen(link, {one.correlation for one in store.unseen_writes(link, ())}, now)
+
+
     """A sighted ticket is this link's. What was merged into it stays known: a page names that again (INV-3)."""
     link.former = [*sighting.former, *link.former]
     store.delete(sighting)
@@ -377,6 +384,7 @@ def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now
         _close(store, intent, IntentState.APPLIED, None, now, note="found by looking")
     else:
         link.former = [*link.former, {"id": link.external_id, "key": link.key, "url": link.url}]
-    link.external_id, link.key, link.url, link.change_cursor = into.id, into.key, into.url, ""
+    link.external_id, link.key, link.url = into.id, into.key, into.url
+    _begin_log(store, link, now)
     link.look_wanted += 1
     store.note(link, text, now=now)

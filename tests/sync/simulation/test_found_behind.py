@@ -9,7 +9,7 @@ import pytest
 from apps.sync.engine.deciding import decide_work
 from apps.sync.engine.intake import reconcile
 from apps.sync.engine.merge import Agreement
-from apps.sync.engine.plan import AddRemoteComment, CreateRemote, UpdateRemote, correlation_of
+from apps.sync.engine.plan import AddRemoteComment, CreateRemote, FollowUp, UpdateRemote, correlation_of
 from apps.sync.engine.ports import IntentState, LinkState
 from apps.sync.engine.recovery import Failure, FailureKind, Outcome
 from apps.sync.engine.rules import Closed, Direction, TooLong
@@ -375,3 +375,30 @@ def test_what_a_system_cut_of_a_text_that_waits_again_replaces_nothing(store: Me
 
     assert store.tickets["T1"].fields["title"] == LONG
     assert isinstance(next_step(store, link), UpdateRemote)
+
+
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_a_write_to_the_former_ticket_is_not_looked_for_in_the_log_of_another(
+    store: MemoryStore, is_merged: bool
+) -> None:
+    """Systems may number the log of each ticket. The clock was ahead when the write was noted."""
+    link = linked(store, is_behind=False, is_closed=True, change_cursor="9", look_wanted=1)
+    intent = store.add_intent(link, seq=2, slot="comment", correlation="siam-1", now=NOW + timedelta(days=1))
+    intent.state, intent.settled_at, intent.change_ids = IntentState.APPLIED, NOW + timedelta(days=1), ["1"]
+    store.save_intent(intent)
+    if is_merged:
+        work = Look(link.pk, REF, None, 1, frozenset(), takes_files=True, largest_file=400)
+        came: Any = Failed(Failure(FailureKind.TICKET_MERGED, "merged", into=ExternalRef("8")))
+    else:
+        mark = mark_of(store, 1, "follow-up")
+        step = FollowUp("incident", {}, {})
+        work = Do(
+            link.pk, store.add_intent(link, seq=1, slot="follow-up", correlation=mark, now=NOW).pk, step, REF, mark
+        )
+        came = Done(Receipt(ExternalRef("8"), "1", "8"))
+    settle(store, claim(store, link), work, came, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+
+    said = Comment("c1", "#3#", "John", NOW, Visibility.PUBLIC)
+    look(store, store.links[link.pk], (RemoteChange("1", NOW, "John", comment=said),), ref=ExternalRef("8"))
+
+    assert "#3#" in [one.body for one in store.said.values()]
