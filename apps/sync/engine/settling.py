@@ -15,7 +15,7 @@ from .plan import CREATIONS, AddRemoteAttachment, AddRemoteComment, CreateRemote
 from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
 from .restoring import read_whole, tie_ticket
-from .rules import SyncRules
+from .rules import SyncRules, is_shortened
 from .settle import leaves_no_trace, settle_write
 from .snapshot import ExternalRef, Receipt
 from .taking import ForeignAnswer, take_in
@@ -125,7 +125,8 @@ def _settle_fields(store: Store, link: LinkRow, intent: IntentRow, receipt: Rece
     """The new merge base; a value that did not stick holds the lane instead of being tried in a loop (INV-19)."""
     link.base, loose = settle_write(link.base, intent.fields, intent.agreed, receipt)
     if intent.slot == "follow-up":
-        link.repair = [key for key in intent.agreed if key.startswith(f"{STATUS}=")]
+        left = (key for key, one in intent.agreed.items() if is_shortened(one.hub, one.system))
+        link.repair = [*left, *(key for key in intent.agreed if key.startswith(f"{STATUS}="))]
     for one in loose:
         what = "cut it" if one.is_cut else "put the old value back"
         text = f"{one.key.split('=', 1)[1]}: we wrote {one.wanted!r} and the system {what}: {one.found!r}"
@@ -153,7 +154,6 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
         _leave_behind(store, link, before, now)
 
 
-def _take_over(store: Store, link: LinkRow, sighting: LinkRow) -> None:
 def _begin_log(store: Store, link: LinkRow, now: datetime) -> None:
     """The link's ticket is another one from now on: its log is read from the start, and its entries may be called as
     those of our writes to the former one were."""
@@ -161,6 +161,7 @@ def _begin_log(store: Store, link: LinkRow, now: datetime) -> None:
     store.mark_seen(link, {one.correlation for one in store.unseen_writes(link, ())}, now)
 
 
+def _take_over(store: Store, link: LinkRow, sighting: LinkRow) -> None:
     """A sighted ticket is this link's. What was merged into it stays known: a page names that again (INV-3)."""
     link.former = [*sighting.former, *link.former]
     store.delete(sighting)

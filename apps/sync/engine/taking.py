@@ -91,7 +91,7 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
     snapshot, ref = looked.snapshot, f"{link.external_id}:created"
     mark = creation_mark(link, snapshot.correlation)
     known = store.ticket_marked(link, {mark or store.mark_for(link, ref)})
-    if known is None and is_written_to(store, link, snapshot, looked.changes or (), rules):
+    if known is None and is_written_to(store, link, snapshot, looked.changes or ()):
         # Hidden while everything else was read, perhaps: nobody but this connection wrote there.
         link.is_behind = True
     beside = store.link_beside(link, known) if known is not None else None

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from apps.sync.engine.deciding import decide_work
+from apps.sync.engine.deciding import correlation_for, decide_work
+from apps.sync.engine.deliver import tell_in_full
 from apps.sync.engine.intake import reconcile
 from apps.sync.engine.merge import Agreement
 from apps.sync.engine.plan import AddRemoteComment, CreateRemote, FollowUp, UpdateRemote, correlation_of
@@ -66,6 +67,12 @@ def next_step(store: MemoryStore, link: Any) -> Any:
     ((_link, work),) = decide_work(store, [claim(store, link)], link.connection.rules, now=NOW)
     assert isinstance(work, Do)
     return work.step
+
+
+def told_in_full(store: MemoryStore, link: Any, text: str) -> tuple[str, str]:
+    """What is said beside a title that had to be shortened, and its correlation."""
+    said = tell_in_full(link.connection.rules.fields[0], text)
+    return said.body, correlation_for(store, link, said)
 
 
 def mark_of(store: MemoryStore, seq: int, slot: str) -> str:
@@ -136,9 +143,8 @@ class TestShortened:
         store.change("T1", {"title": LONG}, at=NOW, origin="")
         link = linked(store, base={})
         mark = mark_of(store, 1, "create")
-        beside = Comment(
-            "c1", f"**title** in full:\n\n{LONG}", "siam", NOW, correlation=mark_of(store, 1, "comment title")
-        )
+        body, told = told_in_full(store, link, LONG)
+        beside = Comment("c1", body, "siam", NOW, correlation=told)
 
         row = look(store, link, (), fields={"subject": f"{LONG[:46]} […]"}, correlation=mark, comments=(beside,))
 
@@ -215,8 +221,8 @@ def test_a_full_text_whose_entry_comes_back_later_is_not_told_twice(store: Memor
     """It stands in the system already when another system, read later, brings the entry back."""
     link = linked(store, base={TITLE: Agreement("#1#", "#1#", 1)})
     mark = f"{store.portal_part}{'1' * 16}"
-    told = Comment("c1", f"**title** in full:\n\n{LONG}", "siam", NOW, Visibility.INTERNAL,
-                   correlation_of(mark, "comment title", "zendesk0"))  # fmt: skip
+    body, correlation = told_in_full(store, link, LONG)
+    told = Comment("c1", body, "siam", NOW, Visibility.INTERNAL, correlation)
     look(store, link, (RemoteChange("1", NOW, "siam", comment=told),))
     store.change("T1", {"title": LONG}, at=NOW, origin="jira1", ref="9:1:fields", mark=mark)
 
@@ -402,3 +408,48 @@ def test_a_write_to_the_former_ticket_is_not_looked_for_in_the_log_of_another(
     look(store, store.links[link.pk], (RemoteChange("1", NOW, "John", comment=said),), ref=ExternalRef("8"))
 
     assert "#3#" in [one.body for one in store.said.values()]
+
+
+def test_a_text_that_is_told_beside_a_field_brings_no_follow_up(store: MemoryStore) -> None:
+    rules = replace(store.connections["zendesk0"].rules, closed=Closed.FOLLOW_UP)
+    store.update(store.connections["zendesk0"], rules=rules)
+    link = linked(store, is_behind=False, is_closed=True, base={TITLE: Agreement("#1#", "#1#", 1)})
+    store.change("T1", {"title": LONG}, at=NOW, origin="")
+
+    assert decide_work(store, [claim(store, link)], rules, now=NOW) == []
+    assert [one.state for one in store.intents.values()] == [IntentState.WITHHELD]
+
+
+class TestToldInFull:
+    """A text that has to be shortened is told in full beside it, once on its ticket (INV-27)."""
+
+    def test_by_a_repair(self, store: MemoryStore) -> None:
+        store.change("T1", {"title": LONG}, at=NOW, origin="")
+        link = linked(store, applied_seq=2, base={TITLE: Agreement("#1#", "#1#", 2)}, repair=[TITLE])
+
+        assert isinstance(next_step(store, link), AddRemoteComment)
+        assert store.links[link.pk].repair == [TITLE]
+
+    def test_after_a_follow_up(self, store: MemoryStore) -> None:
+        link = linked(store, is_behind=False, is_closed=True)
+        mark, shortened = mark_of(store, 1, "follow-up"), f"{LONG[:46]} […]"
+        agreed = {TITLE: Agreement(LONG, shortened, 1), STATUS: Agreement("new", "new", 1)}
+        intent = store.add_intent(link, seq=1, slot="follow-up", correlation=mark, agreed=agreed, now=NOW)
+        work = Do(link.pk, intent.pk, FollowUp("incident", {"subject": shortened}, agreed), REF, mark)
+        made = Done(Receipt(ExternalRef("8"), "1", "8"))
+        store.update(store.tickets["T1"], is_restored=False)
+        settle(store, claim(store, link), work, made, rules=link.connection.rules, now=NOW, dice=lambda: 0.5)
+
+        assert set(store.links[link.pk].repair) == {TITLE, STATUS}
+
+    def test_once_though_another_entry_joins_the_one_that_brings_it(self, store: MemoryStore) -> None:
+        rules = replace(store.connections["zendesk0"].rules, is_ordered=False)
+        store.update(store.connections["zendesk0"], rules=rules)
+        link = linked(store, is_behind=False, base={TITLE: Agreement("#1#", "#1#", 1)})
+        store.change("T1", {"title": LONG}, at=NOW, origin="")
+        ((held, work),) = decide_work(store, [claim(store, link)], rules, now=NOW)
+        assert isinstance(work, Do) and isinstance(work.step, AddRemoteComment)
+        settle(store, held, work, Done(Receipt(REF, "6", "c1")), rules=rules, now=NOW, dice=lambda: 0.5)
+        store.change("T1", {"custom.site": "#3#"}, at=NOW, origin="")
+
+        assert isinstance(next_step(store, link), UpdateRemote)
