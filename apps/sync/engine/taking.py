@@ -147,7 +147,9 @@ def _give_way(store: Store, link: LinkRow, beside: LinkRow, version: str, now: d
         beside.state = LinkState.CREATING
     # What was merged into it stays known: a page names that again (INV-3).
     beside.due_at, beside.former = now, [*link.former, *beside.former]
-    store.save(beside, "state", "due_at", "former")
+    # Should it have been looked for in vain, too early for the index, it is looked for again.
+    beside.looked_for = ""
+    store.save(beside, "state", "due_at", "former", "looked_for")
     store.delete(link)
 
 

@@ -52,14 +52,14 @@ def claim(store: MemoryStore, link: Any, now: datetime = NOW):
 
 
 def look(store: MemoryStore, link: Any, changes: Any = (), **snapshot: Any):
-    """The link's ticket is read; how the link is then."""
+    """The link's ticket is read; how the link is then, if it is still there."""
     store.update(store.links[link.pk], look_wanted=link.look_wanted + 1)
     held = claim(store, link)
     shown = {"fields": {"subject": "#1#"}, "correlation": None, "comments": (), "ref": REF, **snapshot}
     work = Look(link.pk, shown["ref"], None, held.look_wanted, frozenset(), takes_files=True, largest_file=400)
     looked = Looked(TicketSnapshot(version="5", type="incident", created_at=NOW, updated_at=NOW, **shown), changes)
     settle(store, held, work, looked, rules=held.connection.rules, now=NOW, dice=lambda: 0.5)
-    return store.links[link.pk]
+    return store.links.get(link.pk)
 
 
 def next_step(store: MemoryStore, link: Any) -> Any:
@@ -453,3 +453,17 @@ class TestToldInFull:
         store.change("T1", {"custom.site": "#3#"}, at=NOW, origin="")
 
         assert isinstance(next_step(store, link), UpdateRemote)
+
+
+def test_a_creation_that_was_looked_for_in_vain_is_looked_for_again_once_it_is_told_of(store: MemoryStore) -> None:
+    """It was made right before the database was put back, and the index did not show it yet."""
+    mark = mark_of(store, 1, "create")
+    link = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0, looked_for=mark)
+    store.sight(store.connections["zendesk0"], REF, NOW, due_at=NOW)
+    sighting = store.of_external(store.connections["zendesk0"], [REF.id])[REF.id]
+
+    look(store, sighting, correlation=mark)
+
+    later = NOW + timedelta(minutes=10)
+    ((_link, work),) = decide_work(store, [claim(store, link, later)], link.connection.rules, now=later)
+    assert isinstance(work, Recover)
