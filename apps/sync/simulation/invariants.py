@@ -292,7 +292,8 @@ class AudienceOnlyNarrows(Invariant):
 
     def wrote(self, written: Written) -> None:
         effect, store = written.effect, self.world.store
-        if effect.kind not in ("comment", "file") or written.link.ticket_id is None:
+        is_said = effect.kind in ("comment", "file") and written.intent.slot != IN_FULL
+        if not is_said or written.link.ticket_id is None:
             return
         said = store.tickets[written.link.ticket_id].journal[written.intent.seq - 1].said
         if said is None:
