@@ -12,7 +12,10 @@ from .holding import hold_delivery, hold_for_failure, hold_for_rules
 from .intake import OwnWrite
 from .merge import NEVER, MergeBase
 from .plan import (
+    CREATIONS,
+    IN_FULL,
     AddRemoteAttachment,
+    AddRemoteComment,
     CreateRemote,
     Delivery,
     FollowUp,
@@ -35,7 +38,6 @@ WAITED = "waited for once more, since the clock may have moved"
 READ_AHEAD = 50
 SILENT_AHEAD = 5
 CATCHING_UP_DELAY = 90.0
-CREATIONS = ("create", "follow-up")
 CREATION_SECONDS = 3.0
 """How long a ticket that a system tells of may turn out to be our own creation, whose answer is not settled yet."""
 LONGEST_CREATION = 15.0
@@ -183,9 +185,9 @@ def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do
         try:
             planned = _next_delivery(store, link, rules)
             if planned is None:
-                mending = _mend(store, link, rules, now)
                 # It belongs to no entry, but a copy of the database that looks for it must find it.
                 mark = store.mark_for(link, link.external_id)
+                mending = _mend(store, link, mark, rules, now)
                 return _intend(store, link, link.applied_seq, mending, rules, now, mark=mark) if mending else None
             event, delivery = planned
             if event.is_opening and store.is_restored(link) and store.is_catching_up(link.connection):
@@ -193,7 +195,7 @@ def _deliver(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> Do
                 link.due_at = now + timedelta(seconds=CATCHING_UP_DELAY)
                 store.save(link, "due_at")
                 return None
-            steps = _open_steps(store, link, event, delivery.steps)
+            steps = _open_steps(store, link, event.seq, event.mark, delivery.steps)
             _brake(store, link, steps[:1], rules, now, is_by_hand=event.is_by_hand)
         except (RuleGap, ExpressionFailed) as gap:
             hold_for_rules(store, link, gap, now=now)
@@ -227,19 +229,21 @@ def _brake(
             note(store, link, grave, now=now)
 
 
-def _mend(store: Store, link: LinkRow, rules: SyncRules, now: datetime) -> UpdateRemote | None:
+def _mend(store: Store, link: LinkRow, mark: str, rules: SyncRules, now: datetime) -> Step | None:
     """Write fields again that a whole-ticket comparison found missing in the system, once the lane is empty."""
     if not link.repair or not link.external_id:
         return None
-    mending = None
+    mending: Step | None = None
     # What takes nothing more is not mended either: the lane would be parked again at every sweep (T41).
     if not link.is_closed:
         has_status = any(key.startswith(f"{STATUS}=") for key in link.repair)
         view = store.view(link.ticket) if has_status else {}
-        mending = plan_repair(link.repair, store.hub_fields(link), link.applied_seq, rules, view)
+        steps = plan_repair(link.repair, store.hub_fields(link), link.applied_seq, rules, view)
+        mending = next(iter(_open_steps(store, link, link.applied_seq, mark, steps)), None)
         _brake(store, link, [mending] if mending else [], rules, now)
-    link.repair = []
-    store.save(link, "repair")
+    if not isinstance(mending, AddRemoteComment):
+        link.repair = []
+        store.save(link, "repair")
     return mending
 
 
@@ -271,16 +275,26 @@ def _latest(events: Sequence[HubEvent]) -> HubEvent:
     return coalesce(run) if run else events[0]
 
 
-def _open_steps(store: Store, link: LinkRow, event: HubEvent, steps: Sequence[Step]) -> Sequence[Step]:
+def _open_steps(store: Store, link: LinkRow, seq: int, mark: str, steps: Sequence[Step]) -> Sequence[Step]:
     if not steps:
         return ()
-    marks = [correlation_of(event.mark, slot_of(step), link.connection.pk) for step in steps]
-    done = set(store.applied_marks(link, event.seq))
-    if store.is_restored(link):
-        # What was met in the system before the entry came back is noted without its number.
-        found = store.unseen_writes(link, frozenset(marks))
-        done |= {one.correlation for one in found if one.state == IntentState.APPLIED}
-    return [step for step, mark in zip(steps, marks, strict=True) if mark not in done]
+    marks = [correlation_for(store, link, step, mark) for step in steps]
+    done = set(store.applied_marks(link, seq))
+    whole = {one for step, one in zip(steps, marks, strict=True) if slot_of(step) == IN_FULL}
+    if whole:
+        told = store.unseen_writes(link, whole)
+        done |= {one.correlation for one in told if one.state == IntentState.APPLIED}
+    left = [step for step, mark in zip(steps, marks, strict=True) if mark not in done]
+    # A follow-up is made for what is to be said in it, and not once that is there.
+    return [] if all(isinstance(step, FollowUp) for step in left) else left
+
+
+def correlation_for(store: Store, link: LinkRow, step: Step, mark: str = "", slot: str = "") -> str:
+    """By what a step is found again that the entry with ``mark`` asks for, in its ``slot`` if that is no usual one.
+    A text is told in full once on its ticket, whichever entries bring it."""
+    if isinstance(step, AddRemoteComment) and step.left_over:
+        mark = store.mark_for(link, f"{link.external_id}:{step.body}")
+    return correlation_of(mark, slot or slot_of(step), link.connection.pk)
 
 
 def _pass_over(store: Store, link: LinkRow, seq: int, delivery: Delivery, rules: SyncRules, now: datetime) -> None:
@@ -349,14 +363,16 @@ def _intend(
             remedy = "restore the uploads folder from the backup, then retry"
             hold_delivery(store, link, "file missing", text, remedy=remedy, now=now)
             return None
-    # A repair belongs to no journal entry of its own; the version it mends keeps two repairs apart.
-    slot = slot_of(step) if seq > link.applied_seq else f"repair {link.version}"[:60]
+    slot = slot_of(step)
+    if isinstance(step, UpdateRemote) and seq <= link.applied_seq:
+        # A repair belongs to no journal entry of its own; the version it mends keeps two repairs apart.
+        slot = f"repair {link.version}"[:60]
     write = step if isinstance(step, CreateRemote | UpdateRemote | FollowUp) else None
     intent = store.add_intent(
         link,
         seq=seq,
         slot=slot,
-        correlation=correlation_of(mark, slot, link.connection.pk),
+        correlation=correlation_for(store, link, step, mark, slot),
         fields=dict(write.fields) if write else {},
         agreed=write.agreements if write else {},
         rules_number=rules.version,

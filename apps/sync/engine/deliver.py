@@ -5,7 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .merge import NEVER, Agreement, MergeBase
-from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, Delivery, FollowUp, Step, UpdateRemote
+from .plan import (
+    IN_FULL,
+    AddRemoteAttachment,
+    AddRemoteComment,
+    CreateRemote,
+    Delivery,
+    FollowUp,
+    Step,
+    UpdateRemote,
+    slot_of,
+)
 from .rules import Closed, FieldRule, RuleGap, SyncRules, TextTooLong, Translated, View, into_system
 from .snapshot import Fields, Value, Visibility
 
@@ -95,7 +105,7 @@ def plan_creation(
             if translated.value not in (None, ""):
                 written[rule.system] = translated.value
         if translated.full_text is not None:
-            left_over.append(_left_over(rule, translated.full_text))
+            left_over.append(tell_in_full(rule, translated.full_text))
     # What is written with a status is written even where the system begins with that status.
     hoped = status.agreements if status is not None and len(status.fields) == 1 else {}
     create = CreateRemote(rules.type_of_kind[kind], written, agreements, hoped)
@@ -122,20 +132,18 @@ def plan_event(event: HubEvent, base: MergeBase, rules: SyncRules, view: View) -
                 known[rule.key] = one.agreement
                 if one.translated.full_text is not None:
                     # It begins like the text before it: the field shows no difference, the full text does (INV-27).
-                    told.append(_left_over(rule, one.translated.full_text))
+                    told.append(tell_in_full(rule, one.translated.full_text))
             else:
                 owed.append(one)
     delivery = _plan_write(owed, known, rules, view)
     return replace(delivery, steps=(*told, *delivery.steps))
 
 
-def plan_repair(keys: Collection[str], fields: Fields, seq: int, rules: SyncRules, view: View) -> UpdateRemote | None:
+def plan_repair(keys: Collection[str], fields: Fields, seq: int, rules: SyncRules, view: View) -> tuple[Step, ...]:
     """Write fields again that the system lacks, as the hub has them at ``seq``. Raises RuleGap."""
     here = [(rule, fields.get(rule.hub, "")) for rule in rules.fields if rule.key in keys and rule.goes_in]
     owed = [_Owed(rule, value, seq, into_system(rule, value)) for rule, value in here]
-    # A text that has to be shortened was told in full with its own entry.
-    steps = _plan_write(owed, {}, rules, view).steps
-    return next((step for step in steps if isinstance(step, UpdateRemote)), None)
+    return _plan_write(owed, {}, rules, view).steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,7 @@ def _plan_write(owed: Sequence[_Owed], known: Mapping[str, Agreement], rules: Sy
         if one.value in rule.otherwise:
             instead |= _with_companions(rule, {rule.system: rule.otherwise[one.value]}, rules, view)
         if translated.full_text is not None:
-            left_over.append(_left_over(rule, translated.full_text))
+            left_over.append(tell_in_full(rule, translated.full_text))
     if not written:
         return Delivery(agreements=known)
     # The full text goes first: once the field is written, planning this entry again would not ask for it any more.
@@ -191,7 +199,9 @@ def plan_for_closed(delivery: Delivery, fields: Fields, seq: int, rules: SyncRul
         return delivery
     if rules.closed is Closed.WITHHOLD:
         return Delivery(agreements=delivery.agreements, withheld="the ticket is closed in this system")
-    conversation = tuple(step for step in delivery.steps if isinstance(step, AddRemoteComment | AddRemoteAttachment))
+    # A text that is told beside a field is no conversation: it goes where the field goes.
+    said = (step for step in delivery.steps if isinstance(step, AddRemoteComment | AddRemoteAttachment))
+    conversation = tuple(step for step in said if slot_of(step) != IN_FULL)
     if not conversation:
         return Delivery(agreements=delivery.agreements, withheld="the ticket is closed in this system")
     first = plan_creation(fields, seq, rules, view)[0]
@@ -207,7 +217,8 @@ def _with_companions(rule: FieldRule, written: Mapping[str, Value], rules: SyncR
     return dict(written) | {companion.field: companion.value(view) for companion in companions}
 
 
-def _left_over(rule: FieldRule, full_text: str) -> AddRemoteComment:
+def tell_in_full(rule: FieldRule, full_text: str) -> AddRemoteComment:
+    """What is said beside a field that had to be shortened (INV-27)."""
     return AddRemoteComment(f"**{rule.hub}** in full:\n\n{full_text}", Visibility.INTERNAL, "", left_over=rule.hub)
 
 

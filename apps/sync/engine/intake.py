@@ -102,17 +102,19 @@ def set_own_aside(changes: Sequence[RemoteChange], own: Sequence[OwnWrite]) -> S
 
 
 def _match_write(change: RemoteChange, waiting: Mapping[str, dict[str, Value]]) -> tuple[str | None, frozenset[str]]:
-    """The oldest write of ours that left values of ``change`` and contradicts none of them, and the fields with those
-    values, which are used up."""
+    """The write of ours that left most values of ``change`` and contradicts none of them, the oldest of several, and
+    the fields with those values, which are used up."""
     if change.comment or change.attachment:
         return None, frozenset()
+    matched, most = None, frozenset[str]()
     for correlation, write in waiting.items():
         common = frozenset(name for name in change.fields if name in write)
-        if common and all(is_left_of(write[name], change.fields[name][1]) for name in common):
-            for name in common:
-                del write[name]
-            return correlation, common
-    return None, frozenset()
+        is_ours = all(is_left_of(write[name], change.fields[name][1]) for name in common)
+        if is_ours and len(common) > len(most):
+            matched, most = correlation, common
+    for name in most:
+        del waiting[matched or ""][name]
+    return matched, most
 
 
 def _parts(change: RemoteChange, written: frozenset[str]) -> tuple[RemoteChange | None, RemoteChange | None]:
@@ -210,6 +212,14 @@ def apply(
     )
 
 
+def _is_cut_form(rule: FieldRule, full: Value, there: Value) -> bool:
+    try:
+        ours = into_system(rule, full).value
+    except RuleGap:
+        return False
+    return is_left_of(ours, there) and not reads_same(ours, there)
+
+
 def _leads_away(rule: FieldRule, held: Agreement, before: Value, after: Value) -> bool:
     """Whether a change leads from the value that we wrote to the one the base knows: then a late receipt told the base
     of it, and the hub has not heard of it yet."""
@@ -239,8 +249,11 @@ def reconcile(
         waiting = pending.get(rule.key)
         here = waiting.value if waiting else hub.get(rule.hub, "")
         later = waiting is None or snapshot.updated_at > waiting.at
-        # Somebody may have touched our shortened form of a text: that replaces no full one, old or new (INV-27).
-        said = held.system if is_excerpt(rule, here if held == NEVER else held.hub, there) else there
+        # Somebody may have touched our shortened form of a text, or the system may have cut the one that waits when it
+        # came before: that replaces no full one, old or new (INV-27).
+        is_part = is_excerpt(rule, here if held == NEVER else held.hub, there)
+        is_part = is_part or (waiting is not None and _is_cut_form(rule, here, there))
+        said = held.system if is_part else there
         verdict = judge(held, here, said, rule.tiebreak, system_is_later=later)
         if verdict is Verdict.AGREED and said == there:
             continue

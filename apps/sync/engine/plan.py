@@ -107,7 +107,7 @@ class Intake:
 def slot_of(step: Step) -> str:
     """What a step is within its journal entry: with link and seq it names the step for ever."""
     if isinstance(step, AddRemoteComment):
-        return f"comment {step.left_over}" if step.left_over else "comment"
+        return IN_FULL if step.left_over else "comment"
     return {
         CreateRemote: "create",
         UpdateRemote: "update",
@@ -116,6 +116,10 @@ def slot_of(step: Step) -> str:
     }[type(step)]
 
 
+CREATIONS = ("create", "follow-up")
+"""Slots of the steps that make a ticket."""
+IN_FULL = "in full"
+"""Slot of a text that stands beside its shortened form."""
 PREFIX, STEP_LENGTH = "siam-", 4
 """What a correlation begins with, and how many characters at its end name the step."""
 

@@ -7,16 +7,17 @@ here knows was lost with the database and comes back. Nothing is written meanwhi
 value holds.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from .deliver import STATUS, HubEvent, rewind
+from .deciding import correlation_for
+from .deliver import STATUS, HubEvent, rewind, tell_in_full
 from .intake import OwnWrite, Sorted, marks_of, rewind_snapshot
 from .merge import NEVER, Agreement, MergeBase
-from .plan import PREFIX, Intake, correlation_of, entry_of
+from .plan import CREATIONS, IN_FULL, PREFIX, Intake, correlation_of, entry_of
 from .ports import Finding, IntentState, LinkRow, LinkState, Store
-from .rules import ELLIPSIS, Direction, FieldRule, RuleGap, SyncRules, Tiebreak, into_system
+from .rules import ELLIPSIS, Direction, FieldRule, RuleGap, SyncRules, Tiebreak, Translated, into_system
 from .settle import is_left_of
 from .snapshot import Fields, RemoteChange, TicketSnapshot, Value, Visibility, reads_same
 
@@ -44,9 +45,14 @@ def tie_ticket(link: LinkRow, made_by: str = "") -> None:
     ``made_by``: *create* or *follow-up* where this connection made it. Then that step is done, but what should have
     come right after a creation may be missing: the lane begins with it (INV-27).
     """
-    link.state, link.is_behind, link.compare_wanted, link.base = LinkState.LINKED, True, True, {}
+    read_whole(link)
     if made_by != "follow-up":
         link.start_seq, link.applied_seq = 1, 0 if made_by else 1
+
+
+def read_whole(link: LinkRow) -> None:
+    """Nothing is known of the link's ticket but which one it is, until it is read whole."""
+    link.state, link.is_behind, link.compare_wanted, link.base = LinkState.LINKED, True, True, {}
 
 
 def agree_anew(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: Sequence[RemoteChange] | None,
@@ -57,17 +63,20 @@ def agree_anew(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: S
     later = store.events_after(link, seq)
     then = rewind(store.hub_fields(link), later)
     said = [*snapshot.comments, *(one.comment for one in changes or () if one.comment is not None)]
-    marks = {one.correlation for one in said} - {None}
+    told = {one.correlation for one in said if one.correlation}
+
+    def is_whole(rule: FieldRule, value: Value) -> bool:
+        over = _translated(rule, value)
+        if over is None or over.full_text is None:
+            return True
+        return correlation_for(store, link, tell_in_full(rule, over.full_text)) in told
+
     base: dict[str, Agreement] = {}
     for rule in rules.fields:
         if rule.system not in first:
             continue
         here, there = then.get(rule.hub, ""), first[rule.system]
-        told = {one for one in (entry_of(mark) for mark in marks)
-                if correlation_of(one, f"comment {rule.hub}", link.connection.pk) in marks}  # fmt: skip
-        if entry_of(snapshot.correlation) in told:
-            told |= {event.mark for event in later}
-        base[rule.key] = _first_agreement(rule, here, there, later, seq, told)
+        base[rule.key] = _first_agreement(rule, here, there, later, seq, is_whole)
         is_first = (rule.hub == STATUS and changes is not None) or there in ("", None)
         if is_first and base[rule.key].system != there and snapshot.correlation:
             # So we make every ticket; where no entry of its log says more, that is still to be written.
@@ -79,9 +88,10 @@ def agree_anew(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: S
 
 
 def _first_agreement(
-    rule: FieldRule, here: Value, there: Value, later: Sequence[HubEvent], seq: int, told: Collection[str]
-) -> Agreement:
-    """``told``: marks of the entries whose full text stands beside the field, should it have been shortened."""
+    rule: FieldRule, here: Value, there: Value, later: Sequence[HubEvent], seq: int,
+    is_whole: Callable[[FieldRule, Value], bool],
+) -> Agreement:  # fmt: skip
+    """``is_whole``: whether the ticket has all of a value, should the field hold but a part of it."""
     wanted = _over(rule, here, there)
     if is_left_of(wanted, there) or _shows(wanted, there):
         return Agreement(here, there, seq)
@@ -89,10 +99,8 @@ def _first_agreement(
         if rule.goes_in and rule.hub in event.changes:
             value = event.changes[rule.hub][1]
             if _shows(_over(rule, value, None), there):
-                is_whole = rule.max_length is None or len(str(value)) <= rule.max_length
                 # Unless its full text is there as well, the entry is not through (INV-27).
-                is_through = is_whole or event.mark in told
-                return Agreement(value, there, event.seq if is_through else event.seq - 1)
+                return Agreement(value, there, event.seq if is_whole(rule, value) else event.seq - 1)
     if any(rule.hub in event.changes for event in later):
         # A value that was lost, and that the journal has newer ones for.
         return Agreement(here, there, seq)
@@ -110,10 +118,15 @@ def _shows(wanted: Value, there: Value) -> bool:
 
 def _over(rule: FieldRule, value: Value, otherwise: Value) -> Value:
     """The value as the system would get it; ``otherwise`` where the rules do not let it go there."""
+    over = _translated(rule, value)
+    return otherwise if over is None else over.value
+
+
+def _translated(rule: FieldRule, value: Value) -> Translated | None:
     try:
-        return into_system(rule, value).value if rule.goes_in else otherwise
+        return into_system(rule, value) if rule.goes_in else None
     except RuleGap:
-        return otherwise
+        return None
 
 
 # --- What the system's log and words say ----------------------------------------------------------------------------
@@ -191,6 +204,12 @@ def set_known_aside(
     rest, lost, marks, left = change, set[str](), dict[str, str](), dict[str, Value]()
     for part, correlation in _parts_of(change):
         mark = entry_of(correlation)
+        if _is_of(link, correlation, (IN_FULL,)):
+            # Text of ours about a field, not something that somebody said. Its entry may still come in.
+            store.add_intent(link, seq=link.applied_seq, slot=IN_FULL, correlation=str(correlation),
+                             state=IntentState.APPLIED, note="found by looking", now=now)  # fmt: skip
+            rest = _without(rest, part)
+            continue
         event = past.entries.get(mark)
         by_ref = past.entries.get(store.mark_for(link, ref_of_part(link, change, part)))
         if event is None and part == "fields" and matched:
@@ -210,12 +229,6 @@ def set_known_aside(
                 rest = _without(rest, part)
             store.add_finding(link, Finding.FOUND, _told(change, part), now=now)
         elif is_of_portal(store, correlation) and mark != store.mark_for(link, link.external_id):
-            if part in CONVERSATION and correlation != correlation_of(mark, part, link.connection.pk):
-                # Text of ours about a field or a file, not something that somebody said. Its entry may still come in.
-                store.add_intent(link, seq=link.applied_seq, slot="found", correlation=str(correlation),
-                                 state=IntentState.APPLIED, note="found by looking", now=now)  # fmt: skip
-                rest = _without(rest, part)
-                continue
             lost.add(part)
             if mark not in past.came_back:
                 past.came_back.add(mark)
@@ -293,8 +306,7 @@ def _tie_words(
         store.pair_file(link, event.attachment.id, there)
     if correlation is not None and event.seq > link.applied_seq:
         # Whatever the entry asked for beside this is still to be done, this is not.
-        slot = part if correlation == correlation_of(event.mark, part, link.connection.pk) else "found"
-        store.add_intent(link, seq=event.seq, slot=slot, correlation=correlation, state=IntentState.APPLIED,
+        store.add_intent(link, seq=event.seq, slot=part, correlation=correlation, state=IntentState.APPLIED,
                          note="found by looking", now=now)  # fmt: skip
 
 
@@ -321,9 +333,21 @@ def is_owed(link: LinkRow, change: RemoteChange, past: Past, found: Sorted) -> b
 
 def creation_mark(link: LinkRow, correlation: str | None) -> str:
     """The mark of the entry for which this connection created a ticket; empty where it did not."""
+    return entry_of(correlation) if _is_of(link, correlation, CREATIONS) else ""
+
+
+def is_written_to(store: Store, link: LinkRow, snapshot: TicketSnapshot, changes: Iterable[RemoteChange]) -> bool:
+    """Whether this connection wrote on a ticket, as marks on it tell: then the portal knew it once."""
+    marks = {snapshot.correlation} | {one.correlation for one in snapshot.comments}
+    marks |= {one.correlation for one in snapshot.attachments}.union(*map(marks_of, changes))
+    slots = (*CREATIONS, "update", *CONVERSATION, IN_FULL)
+    repair = store.mark_for(link, link.external_id)
+    return any(entry_of(one) == repair or _is_of(link, one, slots) for one in marks if one)
+
+
+def _is_of(link: LinkRow, correlation: str | None, slots: Iterable[str]) -> bool:
     mark = entry_of(correlation)
-    ours = [correlation_of(mark, slot, link.connection.pk) for slot in ("create", "follow-up")]
-    return mark if correlation in ours else ""
+    return correlation in [correlation_of(mark, slot, link.connection.pk) for slot in slots]
 
 
 def is_follow_up(link: LinkRow, correlation: str | None) -> bool:

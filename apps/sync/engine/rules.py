@@ -200,6 +200,11 @@ def into_system(rule: FieldRule, value: Value) -> Translated:
     return Translated(mapped[: rule.max_length - len(ELLIPSIS)] + ELLIPSIS, full_text=mapped)
 
 
+def is_shortened(full: Value, there: Value) -> bool:
+    """Whether a text that the system got is but a part of the hub's."""
+    return full != there and isinstance(there, str) and there.endswith(ELLIPSIS)
+
+
 def is_excerpt(rule: FieldRule, full: Value, shortened: Value) -> bool:
     """Whether ``shortened`` still is a shortened form of the over-long ``full``, and so never replaces it (INV-27)."""
     if rule.max_length is None or not isinstance(full, str) or not isinstance(shortened, str):

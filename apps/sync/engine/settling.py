@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 
 from ..crashpoints import reached
 from .braking import Braked, brake_detachment, hold_for_brake
-from .deciding import CREATIONS, is_our_echo, pass_over_silent, ref_of, settled_at
+from .deciding import is_our_echo, pass_over_silent, ref_of, settled_at
 from .deliver import STATUS
 from .holding import hold_delivery, hold_for_failure
 from .intake import as_we_left_it
 from .merge import NEVER
-from .plan import AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
+from .plan import CREATIONS, AddRemoteAttachment, AddRemoteComment, CreateRemote, FollowUp, UpdateRemote
 from .ports import Finding, IntentRow, IntentState, LinkRow, LinkState, Store
 from .recovery import LONGEST_DELAY, Action, Consequence, Failure, FailureKind, Outcome, decide
-from .restoring import tie_ticket
-from .rules import SyncRules
+from .restoring import read_whole, tie_ticket
+from .rules import SyncRules, is_shortened
 from .settle import leaves_no_trace, settle_write
 from .snapshot import ExternalRef, Receipt
 from .taking import ForeignAnswer, take_in
@@ -112,6 +112,10 @@ def _settle_step(store: Store, link: LinkRow, work: Do, done: Done, rules: SyncR
             # The ticket was created as it stood then.
             pass_over_silent(store, link, rules)
     _advance_version(store, link, work, receipt)
+    if isinstance(step, CreateRemote | FollowUp) and store.is_restored(link):
+        # A system that knows the key of a creation answers with what it made for it, long ago perhaps (INV-16).
+        read_whole(link)
+        link.look_wanted += 1
     link.attempts, link.due_at, link.last_failure = 0, now, ""
     store.note_success(link.connection, now=now)
 
@@ -128,7 +132,8 @@ def _settle_fields(store: Store, link: LinkRow, intent: IntentRow, receipt: Rece
     """The new merge base; a value that did not stick holds the lane instead of being tried in a loop (INV-19)."""
     link.base, loose = settle_write(link.base, intent.fields, intent.agreed, receipt)
     if intent.slot == "follow-up":
-        link.repair = [key for key in intent.agreed if key.startswith(f"{STATUS}=")]
+        left = (key for key, one in intent.agreed.items() if is_shortened(one.hub, one.system))
+        link.repair = [*left, *(key for key in intent.agreed if key.startswith(f"{STATUS}="))]
     for one in loose:
         what = "cut it" if one.is_cut else "put the old value back"
         text = f"{one.key.split('=', 1)[1]}: we wrote {one.wanted!r} and the system {what}: {one.found!r}"
@@ -150,10 +155,17 @@ def _settle_creation(store: Store, link: LinkRow, receipt: Receipt, now: datetim
     if is_follow_up:
         link.former = [*link.former, {"id": before.id, "key": before.key, "url": before.url}]
         # Nothing that is known of the former ticket holds for this one.
-        link.change_cursor, link.base, link.repair = "", {}, []
-        store.mark_seen(link, (), now)
+        link.base, link.repair = {}, []
+        _begin_log(store, link, now)
         store.save(link, "external_id")
         _leave_behind(store, link, before, now)
+
+
+def _begin_log(store: Store, link: LinkRow, now: datetime) -> None:
+    """The link's ticket is another one from now on: its log is read from the start, and its entries may be called as
+    those of our writes to the former one were."""
+    link.change_cursor = ""
+    store.mark_seen(link, {one.correlation for one in store.unseen_writes(link, ())}, now)
 
 
 def _take_over(store: Store, link: LinkRow, sighting: LinkRow) -> None:
@@ -380,6 +392,7 @@ def _follow_merge(store: Store, link: LinkRow, work: Work, failure: Failure, now
         _close(store, intent, IntentState.APPLIED, None, now, note="found by looking")
     else:
         link.former = [*link.former, {"id": link.external_id, "key": link.key, "url": link.url}]
-    link.external_id, link.key, link.url, link.change_cursor = into.id, into.key, into.url, ""
+    link.external_id, link.key, link.url = into.id, into.key, into.url
+    _begin_log(store, link, now)
     link.look_wanted += 1
     store.note(link, text, now=now)

@@ -30,6 +30,7 @@ from .restoring import (
     is_known,
     is_of_portal,
     is_owed,
+    is_written_to,
     narrowed,
     read_past,
     set_known_aside,
@@ -90,8 +91,8 @@ def _open(store: Store, link: LinkRow, looked: Looked, rules: SyncRules, now: da
     snapshot, ref = looked.snapshot, f"{link.external_id}:created"
     mark = creation_mark(link, snapshot.correlation)
     known = store.ticket_marked(link, {mark or store.mark_for(link, ref)})
-    if mark and known is None:
-        # Hidden while everything else was read, perhaps: nobody but this connection made it.
+    if known is None and is_written_to(store, link, snapshot, looked.changes or ()):
+        # Hidden while everything else was read, perhaps: nobody but this connection wrote there.
         link.is_behind = True
     beside = store.link_beside(link, known) if known is not None else None
     if beside is not None and mark:
@@ -146,7 +147,9 @@ def _give_way(store: Store, link: LinkRow, beside: LinkRow, version: str, now: d
         beside.state = LinkState.CREATING
     # What was merged into it stays known: a page names that again (INV-3).
     beside.due_at, beside.former = now, [*link.former, *beside.former]
-    store.save(beside, "state", "due_at", "former")
+    # Should it have been looked for in vain, too early for the index, it is looked for again.
+    beside.looked_for = ""
+    store.save(beside, "state", "due_at", "former", "looked_for")
     store.delete(link)
 
 
@@ -266,14 +269,15 @@ def _without_copies(change: RemoteChange, said: Collection[str], files: Collecti
 
 
 def pending_for(store: Store, link: LinkRow, rules: SyncRules) -> dict[str, Pending]:
-    """Rule key → what the system has not got yet of a field, from the part of the journal still in the lane."""
+    """Rule key → what the system has not got yet of a field, from the part of the journal still in the lane. While the
+    link is behind that is told of fields, too, that the rules keep from going there: the later value holds."""
     base, pending = link.base, dict[str, Pending]()
     if store.last_seq(link) <= max(link.applied_seq, link.start_seq):
         return pending
     for event in store.events_after(link, max(link.applied_seq, link.start_seq)):
         for name, (_before, after) in event.changes.items():
-            for rule in rules.of_hub(name):
-                if event.seq > base.get(rule.key, NEVER).seq:
+            for rule in rules.fields if link.is_behind else rules.of_hub(name):
+                if rule.hub == name and event.seq > base.get(rule.key, NEVER).seq:
                     pending[rule.key] = Pending(after, event.at)
     return pending
 

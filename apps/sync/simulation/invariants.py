@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..engine.merge import NEVER
-from ..engine.plan import Conflict, correlation_of, entry_of
+from ..engine.plan import IN_FULL, Conflict, correlation_of, entry_of
 from ..engine.ports import IntentState, LinkState
 from ..engine.rules import RuleGap, into_system
 from ..engine.snapshot import Visibility
@@ -252,7 +252,7 @@ class OneComment(Invariant):
         if effect.kind not in ("comment", "file"):
             return
         ticket_id = written.link.ticket_id
-        if ticket_id is not None:
+        if ticket_id is not None and written.intent.slot != IN_FULL:
             entry = self.world.store.tickets[ticket_id].journal[written.intent.seq - 1]
             if entry.said is not None and entry.origin == written.link.connection.pk:
                 raise self.broken(f"{effect.ticket.id} gets its own {effect.text!r} back")
@@ -294,7 +294,8 @@ class AudienceOnlyNarrows(Invariant):
 
     def wrote(self, written: Written) -> None:
         effect, store = written.effect, self.world.store
-        if effect.kind not in ("comment", "file") or written.link.ticket_id is None:
+        is_said = effect.kind in ("comment", "file") and written.intent.slot != IN_FULL
+        if not is_said or written.link.ticket_id is None:
             return
         said = store.tickets[written.link.ticket_id].journal[written.intent.seq - 1].said
         if said is None:

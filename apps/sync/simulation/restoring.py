@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from ..engine.merge import Verdict
 from ..engine.ports import LinkState
 from . import moves
 from .invariants import Broken, Invariant, LaneOrder, OneChangeOneEntry, OriginalOrder, Written
@@ -141,15 +142,20 @@ class NewerHolds(Invariant):
             return
         stood = {mark_in(one.fields[title][0]) for one in log}
         is_persons = effect.ticket.by[log[-1].id] in AUTHORS
-        gave_way = {
-            mark_in(one.system_value) for one in self.world.store.conflicts.values() if one.link_pk == written.link.pk
-        }
-        if mark_in(log[-1].fields[title][1]) in gave_way or self._is_touched(mark):
+        if mark_in(log[-1].fields[title][1]) in self._gave_way(written.link.ticket_id) or self._is_touched(mark):
             # Both sides had changed it, the hub's was the later one, and a person was told; or it is another value by
             # now, though it has the number of the old one.
             return
         if mark in stood and mark != mark_in(log[-1].fields[title][1]) and is_persons:
             raise self.broken(f"{effect.fields[title]!r} replaced {log[-1].fields[title][1]!r} on {effect.ticket.id}")
+
+    def _gave_way(self, ticket_id: str | None) -> set[int | None]:
+        """Texts that are kept in the list of conflicts of a ticket, whichever system the later value came from. Which
+        one that is, the clocks of two systems tell, as far apart as they are."""
+        store = self.world.store
+        links = {link.pk for link in store.links.values() if link.ticket_id == ticket_id}
+        found = [one for one in store.conflicts.values() if one.link_pk in links]
+        return {mark_in(one.hub_value if one.verdict is Verdict.TO_HUB else one.system_value) for one in found}
 
     def _is_touched(self, mark: int) -> bool:
         """Whether a person wrote in a shortened form of the text, in whichever system."""

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from ..engine.claims import CLAIM_SECONDS, LONGEST_CLAIM
-from ..engine.deciding import CREATIONS
 from ..engine.merge import MergeBase, Verdict
-from ..engine.plan import Conflict
+from ..engine.plan import CREATIONS, Conflict
 from ..engine.ports import DELIVERS, Finding, IntentState, LinkRow, LinkState, Manners, Parties
 from ..engine.recovery import OPENS_AFTER, PROBE_FIRST, PROBE_LONGEST, backoff
 from ..engine.rules import SyncRules

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.merge import NEVER, Verdict
 from ..engine.plan import Conflict
 from ..engine.ports import IntentState, LinkState
-from ..engine.rules import ELLIPSIS, Tiebreak
+from ..engine.rules import ELLIPSIS, Tiebreak, is_shortened
 from .invariants import Broken, Invariant, Written, value_at
 from .rows import Entry, SimulatedLink, SimulatedTicket
 from .words import HANDS, PORTAL, mark_in
@@ -48,6 +48,8 @@ class NoCutText(Invariant):
 
     def wrote(self, written: Written) -> None:
         intent, link = written.intent, written.link
+        if intent.slot.startswith("repair"):
+            self._check_repair(written)
         if intent.slot not in ("create", "update"):
             return
         rules = self.world.watch.rules_now(link)
@@ -57,6 +59,14 @@ class NoCutText(Invariant):
                 full = self._said(link, intent.agreed[rule.key].seq) if rule.key in intent.agreed else ""
                 if len(full) > rule.max_length:
                     self.cut[link.pk, intent.seq] = (rules.version, full)
+
+    def _check_repair(self, written: Written) -> None:
+        """What is written again belongs to no entry: the whole is told before."""
+        for key, agreed in written.intent.agreed.items():
+            put = written.effect.fields.get(key.split("=", 1)[1])
+            is_part = key.startswith("title=") and is_shortened(agreed.hub, put)
+            if is_part and not self._is_told(written.link, str(agreed.hub)):
+                raise self.broken(f"{written.effect.ticket.id} gets {put!r} again and is not told the whole")
 
     def _said(self, link: SimulatedLink, seq: int) -> str:
         return str(value_at(self.world.store.tickets[link.ticket_id].journal, "title", seq))  # type: ignore[index]

@@ -254,7 +254,9 @@ class World:
         if number == 48:
             return None, base.Unreachable("the name is not known")
         # The cursor it was asked with comes back: it may repeat (F34), and it may not move over an empty list (F36).
-        return base.ChangedPage((), call.about, number == 36), None
+        # While all that happened is asked for, it would hide what only it can tell (INV-40): it is not the last.
+        is_catching_up = self.store.connections[system.name].pulse.behind_until is not None
+        return base.ChangedPage((), call.about, number == 36 and not is_catching_up), None
 
     def _spoil_answer(
         self, number: int, system: SimulatedSystem, call: Call, more: int

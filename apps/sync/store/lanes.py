@@ -14,8 +14,8 @@ from apps.foundation.outages import OUTAGES
 from apps.tickets.models import Ticket
 
 from ..connectors.catalog import CONNECTORS
-from ..engine.deciding import CREATIONS
 from ..engine.merge import MergeBase
+from ..engine.plan import CREATIONS
 from ..engine.plan import Conflict as FoundConflict
 from ..engine.ports import Finding, IntentState, Manners, Parties, StoreFailed
 from ..engine.snapshot import ExternalRef, Fields

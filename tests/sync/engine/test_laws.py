@@ -267,7 +267,7 @@ def test_a_creation_agrees_on_every_field_even_on_empty_ones(fields: dict[str, V
 @law()
 @given(
     entry=st.text("0123456789abcdef", min_size=20, max_size=20),
-    slot=st.sampled_from(["create", "update", "comment", "attachment", "follow-up", "comment title"]),
+    slot=st.sampled_from(["create", "update", "comment", "attachment", "follow-up", "in full"]),
     place=st.text(max_size=40),
 )
 def test_a_mark_names_its_entry_whenever_it_is_made(entry: str, slot: str, place: str) -> None:
