@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .progress import Patience
 from .show import Show, add_options, prepared, say
 
 if TYPE_CHECKING:
     from .reckoning import Reckoning
 
-PATIENCE = 60.0
+IN_VAIN = 1_000
+"""Moves of the portal after which nobody will come to a point any more."""
 RARE = ("create", "follow-up", "attachment", "download", "recover")
 """Operations that a process may meet only once in its life; of others the second or third may be the fatal one."""
 SHOWN = ("lost", "doubled", "reordered", "differing", "leaked", "waiting")
@@ -65,10 +67,10 @@ class Provoker:
         if cell.operation != "follow-up":
             return
         crew = self.show.crew
-        # A word every second until one was fatal takes more than one ticket for each death.
-        self.closed = [crew.file("jira", quiet=True) for _ in range(2 * times + 3)]
-        end = time.monotonic() + PATIENCE + times
-        while not all(len(case.ids) == len(SYSTEMS) for case in self.closed) and time.monotonic() < end:
+        # Not every word on a closed ticket is met by a death at once.
+        self.closed = [crew.file("jira", quiet=True) for _ in range(times + 5)]
+        patience = Patience(IN_VAIN * times)
+        while not all(len(case.ids) == len(SYSTEMS) for case in self.closed) and not patience.is_over():
             time.sleep(0.2)
         self.closed = [case for case in self.closed if len(case.ids) == len(SYSTEMS)]
         for case in self.closed:
@@ -120,9 +122,12 @@ def _sprung(show: Show, provoker: Provoker, cell: Cell, order: Any) -> int | Non
 
     trapper = show.stage.trapper
     trapper.set(order)
-    end, urged_at = time.monotonic() + PATIENCE, 0.0
-    while (died := trapper.sprung_by()) is None and time.monotonic() < end:
-        if time.monotonic() > urged_at + 1.0:
+    # There are only so many closed tickets.
+    patience, pause, urged_at = Patience(IN_VAIN), 4.0 if cell.operation == "follow-up" else 1.0, 0.0
+    while (died := trapper.sprung_by()) is None:
+        if time.monotonic() > urged_at + pause:
+            if patience.is_over():
+                break
             urged_at = time.monotonic()
             try:
                 provoker.urge(cell)

@@ -42,6 +42,8 @@ class Crew:
     cases: list[Case] = field(default_factory=list)
     quiet: list[Case] = field(default_factory=list)
     """Tickets that nobody works on unless told so."""
+    resting: set[str] = field(default_factory=set)
+    """Names of tickets that are left alone for a while."""
     refused: int = 0
     filed: int = 0
 
@@ -69,9 +71,10 @@ class Crew:
 
     def act(self) -> None:
         """Somebody does something to one of the tickets."""
-        if not self.cases:
+        ready = [case for case in self.cases if case.name not in self.resting]
+        if not ready:
             return
-        case = self.chance.choice(self.cases)
+        case = self.chance.choice(ready)
         system = self.chance.choice([name for name in SYSTEMS if name in case.ids])
         try:
             self.chance.choices([self._say, self._set_own, self._set_category], [5, 4, 1])[0](case, system)

@@ -71,12 +71,19 @@ def main() -> None:
     import celery.bin.celery
     import celery.concurrency.prefork
     import celery.concurrency.thread
+    import celery.worker.autoscale
+    import celery.worker.components
+    import celery.worker.consumer
+    import celery.worker.pidbox
+    import celery.worker.strategy
+    import kombu.transport.memory
     from django.conf import settings
+    from django.template import engines
     from django.urls import get_resolver
 
-    import siamportal.embedded  # noqa: F401
+    from siamportal.embedded import app
 
-    _ = get_resolver().url_patterns, celery
+    _ = get_resolver().url_patterns, engines.all(), app.tasks, celery, kombu
     # Nobody here waits for them, and a killed one must not stay as a zombie.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:

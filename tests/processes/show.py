@@ -14,13 +14,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .progress import Patience
+
 if TYPE_CHECKING:
     from .crew import Case, Crew
     from .fleet import Fleet
     from .reckoning import Reckoning
 
-QUIET_SECONDS = 600.0
+LOOP = 20_000
+"""Nobody wrote so much that is still under way when people have stopped: it goes round and round."""
 SHARE_SECONDS = 1.0
+MOST_OWED = 8
+"""Entries that a lane may owe while people go on with its ticket. With more a run would only wait for the rest."""
 PARTIES = ("infinity-architecture", "infinity-projects", "global", "mercuri")
 POLL_SECONDS = 2
 
@@ -63,6 +68,7 @@ class Show:
             while not done.is_set():
                 if time.monotonic() > shared_at + SHARE_SECONDS:
                     self.share()
+                    self.rest_who_is_behind()
                     shared_at = time.monotonic()
                 self.crew.act()
                 time.sleep(self.crew.chance.uniform(pause / 10, pause))
@@ -85,6 +91,24 @@ class Show:
             connection.close()
             return False
         return all(len(case.ids) == len(PARTIES) for case in cases)
+
+    def rest_who_is_behind(self) -> None:
+        """People leave a ticket alone while much of it is still to be read or written: runs would only wait for it."""
+        from django.db import DatabaseError, connection
+        from django.db.models import F, Q
+
+        from apps.sync.models import TicketLink
+
+        links = TicketLink.objects.filter(connection__in=self.connections.values())
+        owes = Q(ticket__last_seq__gt=F("applied_seq") + MOST_OWED) | Q(look_wanted__gt=F("look_done") + MOST_OWED)
+        behind = links.filter(owes)
+        tied = links.filter(Q(pk__in=behind.values("pk")) | Q(ticket__in=behind.exclude(ticket=None).values("ticket")))
+        try:
+            busy = set(tied.values_list("connection__connector", "external_id"))
+        except DatabaseError:
+            connection.close()
+            return
+        self.crew.resting = {case.name for case in self.crew.cases if busy & set(case.ids.items())}
 
     def _share(self, case: "Case") -> None:
         from django.utils import timezone
@@ -121,12 +145,14 @@ class Show:
 
         from apps.sync.models import ConnectionPulse
 
-        end, begun, rest = time.monotonic() + QUIET_SECONDS, timezone.now(), 0
+        patience, begun, rest = Patience(LOOP), timezone.now(), 0
         pulses = ConnectionPulse.objects.filter(connection__in=self.connections.values(), polled_at__gt=begun)
-        while time.monotonic() < end and rest < 4:
+        is_over = False
+        while not is_over and rest < 4:
             self.stage.check()
             self.stage.heal()
             try:
+                is_over = patience.is_over()
                 is_quiet = self.share() and pulses.count() == len(self.connections) and not self._busy().exists()
                 rest = rest + 1 if is_quiet else 0
             except DatabaseError:
@@ -159,7 +185,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What every kill run takes."""
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--setup", choices=["embedded", "workers"], default="embedded")
-    parser.add_argument("--cases", type=int, default=6, help="tickets worked on at a time")
+    parser.add_argument("--cases", type=int, default=8, help="tickets worked on at a time")
     parser.add_argument("--pause", type=float, default=0.3, help="most seconds between two acts")
     parser.add_argument("--database", default="postgres://postgres@127.0.0.1:5432/siam_kills")
     parser.add_argument("--broker", default="redis://127.0.0.1:6379/5")
