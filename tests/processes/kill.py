@@ -18,9 +18,9 @@ from typing import Any
 
 from .show import Show, add_options, prepared, say
 
-AT_WORK = 0.8
+AT_WORK = 0.9
 """The share of kills that wait until somebody has done some work."""
-LAZY_SECONDS = 2.0
+LAZY_SECONDS = 1.5
 """Who has settled nothing in so long has nothing to do."""
 
 
@@ -92,8 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, set up, run, print; 0 if everything agrees."""
     parser = argparse.ArgumentParser(prog="python -m tests.processes.kill", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--a-run", type=int, default=150, help="kills before each comparison")
-    parser.add_argument("--life", type=float, default=0.6, help="most seconds of work before a kill")
+    parser.add_argument("--a-run", type=int, default=250, help="kills before each comparison")
+    parser.add_argument("--life", type=float, default=0.5, help="most seconds of work before a kill")
     parser.add_argument("--schedulers", type=int, default=1, help="with workers: schedulers at once (F52)")
     parser.add_argument("--freeze", action="store_true", help="with workers: stop past the claim instead of killing")
     add_options(parser)

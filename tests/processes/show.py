@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 LOOP = 20_000
 """Nobody wrote so much that is still under way when people have stopped: it goes round and round."""
 SHARE_SECONDS = 1.0
-MOST_OWED = 8
-"""Entries that a lane may owe while people go on with its ticket. With more a run would only wait for the rest."""
 PARTIES = ("infinity-architecture", "infinity-projects", "global", "mercuri")
 POLL_SECONDS = 2
 
@@ -68,7 +66,7 @@ class Show:
             while not done.is_set():
                 if time.monotonic() > shared_at + SHARE_SECONDS:
                     self.share()
-                    self.rest_who_is_behind()
+                    self.note_who_is_in_step()
                     shared_at = time.monotonic()
                 self.crew.act()
                 time.sleep(self.crew.chance.uniform(pause / 10, pause))
@@ -92,23 +90,20 @@ class Show:
             return False
         return all(len(case.ids) == len(PARTIES) for case in cases)
 
-    def rest_who_is_behind(self) -> None:
-        """People leave a ticket alone while much of it is still to be read or written: runs would only wait for it."""
+    def note_who_is_in_step(self) -> None:
+        """Of which tickets nothing is left to be read or written; the others may be left alone for a while."""
         from django.db import DatabaseError, connection
-        from django.db.models import F, Q
 
-        from apps.sync.models import TicketLink
-
-        links = TicketLink.objects.filter(connection__in=self.connections.values())
-        owes = Q(ticket__last_seq__gt=F("applied_seq") + MOST_OWED) | Q(look_wanted__gt=F("look_done") + MOST_OWED)
-        behind = links.filter(owes)
-        tied = links.filter(Q(pk__in=behind.values("pk")) | Q(ticket__in=behind.exclude(ticket=None).values("ticket")))
         try:
-            busy = set(tied.values_list("connection__connector", "external_id"))
+            busy = set(self._busy().exclude(ticket=None).values_list("ticket", flat=True))
+            rows = self._links().exclude(ticket=None).values_list("connection__connector", "external_id", "ticket")
+            tickets = {(name, id_): ticket for name, id_, ticket in rows}
         except DatabaseError:
             connection.close()
             return
-        self.crew.resting = {case.name for case in self.crew.cases if busy & set(case.ids.items())}
+        for case in self.crew.cases:
+            if len(case.ids) == len(PARTIES) and tickets.get((case.home, case.ids[case.home])) not in {None, *busy}:
+                case.deeds = 0
 
     def _share(self, case: "Case") -> None:
         from django.utils import timezone
@@ -165,7 +160,7 @@ class Show:
     def _busy(self) -> Any:
         from django.db.models import F, Q
 
-        from apps.sync.models import Intent, TicketLink
+        from apps.sync.models import Intent
 
         owing = (
             Q(ticket__last_seq__gt=F("applied_seq"))
@@ -173,8 +168,12 @@ class Show:
             | ~Q(repair=[])
             | Q(intents__state=Intent.State.OPEN)
         )
-        links = TicketLink.objects.filter(owing, connection__in=self.connections.values())
-        return links.select_related("connection").distinct()
+        return self._links().filter(owing).select_related("connection").distinct()
+
+    def _links(self) -> Any:
+        from apps.sync.models import TicketLink
+
+        return TicketLink.objects.filter(connection__in=self.connections.values())
 
 
 def _reason(link: Any) -> str:
