@@ -18,9 +18,9 @@ from siamportal.demo.stage import Stage, StageBroken
 from .trap import Trapper, at_work
 
 POOL = 3
-CLAIM_SECONDS = 2.0
+CLAIM_SECONDS = 4.0
 """Shorter than in production, or most lanes would rest from the kill before."""
-LIVELY = {"SIAM_SWEEP_SECONDS": "0.1", "SIAM_POLL_SECONDS": "0.5"}
+LIVELY = {"SIAM_SWEEP_SECONDS": "0.25", "SIAM_POLL_SECONDS": "0.5"}
 """More often than in production: whoever lives for half a second would meet neither a sweep nor a poll."""
 
 

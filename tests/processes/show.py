@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LOOP = 20_000
 """Nobody wrote so much that is still under way when people have stopped: it goes round and round."""
+MOST_STORIES = 3
 SHARE_SECONDS = 1.0
 PARTIES = ("infinity-architecture", "infinity-projects", "global", "mercuri")
 POLL_SECONDS = 2
@@ -127,9 +128,12 @@ class Show:
     def reckon(self) -> "Reckoning":
         """Wait for peace; then compare what is in each system with what its people did."""
         from .reckoning import reckon
+        from .story import story
 
-        waiting = self.wait_until_quiet()
-        found = reckon(self.stage, [*self.crew.cases, *self.crew.quiet])
+        waiting, cases = self.wait_until_quiet(), [*self.crew.cases, *self.crew.quiet]
+        found = reckon(self.stage, cases)
+        for case in [case for case in cases if case.name in found.cases()][:MOST_STORIES]:
+            say(story(self.stage, case))
         found.waiting += waiting
         return found
 
