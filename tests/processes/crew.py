@@ -11,7 +11,7 @@ from siamportal.demo.wire import Caller, CallFailed, basic
 
 SYSTEMS = ("jira", "servicenow", "azure_devops", "zendesk")
 SITES = ("berlin", "paris", "london")
-MOST_DEEDS = 10
+MOST_DEEDS = 6
 """So much is done on a ticket before the portal has come up with it: with more a run would only wait for the rest."""
 CATEGORIES = ("design", "bug", "network")
 SITE_JIRA, CATEGORY_JIRA, CATEGORY_ZENDESK = "customfield_10031", "customfield_10033", "27644"

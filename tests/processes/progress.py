@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-STILL_SECONDS = 60.0
-"""Where nothing moved for so long, nothing will."""
+STILL_SECONDS = 120.0
+"""Where nothing moved for so long, nobody comes to a certain point any more."""
 
 
 def moves() -> int:
@@ -21,9 +21,10 @@ def moves() -> int:
 
 @dataclass
 class Patience:
-    """Ends when nothing moved for ``STILL_SECONDS``, or when it took ``most`` moves, and that many seconds, in vain."""
+    """Ends when nothing moved for ``still`` seconds, or when it took ``most`` moves, and that many seconds, in vain."""
 
     most: int
+    still: float = STILL_SECONDS
     measure: Callable[[], int] = moves
     clock: Callable[[], float] = time.monotonic
     _begun: tuple[int, float] | None = field(default=None, init=False)
@@ -36,4 +37,4 @@ class Patience:
         if made != self._last[0]:
             self._last = made, now
         (first, begun), (_made, moved_at) = self._begun, self._last
-        return now - moved_at > STILL_SECONDS or (made - first > self.most and now - begun > STILL_SECONDS)
+        return now - moved_at > self.still or (made - first > self.most and now - begun > self.still)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LOOP = 20_000
 """Nobody wrote so much that is still under way when people have stopped: it goes round and round."""
+LONGEST_REST = 330.0
+"""No lane rests longer by itself before it is tried again."""
 MOST_STORIES = 3
 SHARE_SECONDS = 1.0
 PARTIES = ("infinity-architecture", "infinity-projects", "global", "mercuri")
@@ -144,7 +146,7 @@ class Show:
 
         from apps.sync.models import ConnectionPulse
 
-        patience, begun, rest = Patience(LOOP), timezone.now(), 0
+        patience, begun, rest = Patience(LOOP, LONGEST_REST), timezone.now(), 0
         pulses = ConnectionPulse.objects.filter(connection__in=self.connections.values(), polled_at__gt=begun)
         is_over = False
         while not is_over and rest < 4:
@@ -188,7 +190,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What every kill run takes."""
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--setup", choices=["embedded", "workers"], default="embedded")
-    parser.add_argument("--cases", type=int, default=8, help="tickets worked on at a time")
+    parser.add_argument("--cases", type=int, default=10, help="tickets worked on at a time")
     parser.add_argument("--pause", type=float, default=0.3, help="most seconds between two acts")
     parser.add_argument("--database", default="postgres://postgres@127.0.0.1:5432/siam_kills")
     parser.add_argument("--broker", default="redis://127.0.0.1:6379/5")
