@@ -16,6 +16,8 @@ from .query import Row, Scope, Term
 from .translate import read_time, write_time
 
 RECORDS, FILES, DELETIONS = "records", "files", "deletions"
+TOLD = "files told"
+"""A position of its own, for versions that know none: the files that overlapping runs read again, by their ids."""
 BEGINNING = "1970-01-01 00:00:00"
 
 
@@ -122,6 +124,18 @@ class Feed:
             reached = Position(max(reached.at, position.at))
         admitted = tuple(row for row in rows if stream.scope is None or stream.scope.admits(row))
         return Slice(admitted, reached, is_last)
+
+    def told(self, stream: Stream, start: Position, found: Slice, before: Position) -> Position:
+        """Which rows have been told that the next run behind ``found`` may read again; ``before``: those up to now.
+
+        Only for rows that are never written again: a file has no version by which it would be known.
+        """
+        ids = {row["sys_id"]: row[stream.clock] for row in found.rows}
+        if found.is_last and not start.id:
+            again = write_time(max(read_time(found.position.at) - self._overlap, read_time(BEGINNING)))
+            return Position(found.position.at, " ".join(sorted(key for key, at in ids.items() if at >= again)))
+        # The run has several pages, and this is but one.
+        return Position(found.position.at, " ".join(sorted({*before.id.split(), *ids})))
 
     async def _rows(self, stream: Stream, terms: Iterable[Term], order: tuple[str, ...]) -> tuple[list[Row], bool]:
         """The first page that shows a row. Rows hidden from us fill whole pages: those are stepped over."""
