@@ -134,6 +134,8 @@ def _sprung(show: Show, provoker: Provoker, cell: Cell, order: Any) -> int | Non
         if time.monotonic() > urged_at + pause:
             if patience.is_over():
                 break
+            # One that could not start must not be waited for.
+            show.stage.heal()
             urged_at = time.monotonic()
             try:
                 provoker.urge(cell)

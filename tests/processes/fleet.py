@@ -134,10 +134,11 @@ class Fleet(Stage):
 
 
 def is_alive(process: int) -> bool:
-    """Whether it exists and is no zombie."""
+    """Whether it exists and is no zombie; one whose threads are still dying holds its port and its locks."""
     try:
         with open(f"/proc/{process}/stat") as stat:
-            return bool(process) and stat.read().rpartition(")")[2].split()[0] != "Z"
+            is_zombie = stat.read().rpartition(")")[2].split()[0] == "Z"
+        return bool(process) and (not is_zombie or len(os.listdir(f"/proc/{process}/task")) > 1)
     except OSError:
         return False
 

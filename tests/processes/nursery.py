@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,9 @@ def main() -> None:
             try:
                 _become(told["name"], told["arguments"], settings.SIAM_HOME, told["claim_seconds"])
                 code = 0
+            except BaseException:
+                traceback.print_exc()
+                raise
             finally:
                 os._exit(code)
         print(child, flush=True)  # noqa: T201
