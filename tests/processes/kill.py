@@ -20,7 +20,7 @@ from .show import Show, add_options, prepared, say
 
 AT_WORK = 0.9
 """The share of kills that wait until somebody has done some work."""
-LAZY_SECONDS = 1.5
+LAZY_SECONDS = 5.0
 """Who has settled nothing in so long has nothing to do."""
 
 
