@@ -13,12 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .progress import Patience
 from .show import Show, add_options, prepared, say
 
 if TYPE_CHECKING:
     from .reckoning import Reckoning
 
-PATIENCE = 60.0
+IN_VAIN = 1_000
+"""Moves of the portal after which nobody will come to a point any more."""
+MOST_AWAITED = 10
+"""Tickets that may be on their way into the systems at a time."""
 RARE = ("create", "follow-up", "attachment", "download", "recover")
 """Operations that a process may meet only once in its life; of others the second or third may be the fatal one."""
 SHOWN = ("lost", "doubled", "reordered", "differing", "leaked", "waiting")
@@ -65,10 +69,10 @@ class Provoker:
         if cell.operation != "follow-up":
             return
         crew = self.show.crew
-        # A word every second until one was fatal takes more than one ticket for each death.
-        self.closed = [crew.file("jira", quiet=True) for _ in range(2 * times + 3)]
-        end = time.monotonic() + PATIENCE + times
-        while not all(len(case.ids) == len(SYSTEMS) for case in self.closed) and time.monotonic() < end:
+        # Not every word on a closed ticket is met by a death at once.
+        self.closed = [crew.file("jira", quiet=True) for _ in range(times + 5)]
+        patience = Patience(IN_VAIN * times)
+        while not all(len(case.ids) == len(SYSTEMS) for case in self.closed) and not patience.is_over():
             time.sleep(0.2)
         self.closed = [case for case in self.closed if len(case.ids) == len(SYSTEMS)]
         for case in self.closed:
@@ -76,9 +80,13 @@ class Provoker:
 
     def urge(self, cell: Cell) -> None:
         """Once a second while the point was not reached."""
+        from .crew import SYSTEMS
+
         crew = self.show.crew
         if cell.operation in ("create", "attachment", "download") or cell.point == "link made":
-            crew.file("zendesk")
+            # On a slow machine that is enough for a while.
+            if sum(len(case.ids) < len(SYSTEMS) for case in crew.cases) < MOST_AWAITED:
+                crew.file("zendesk")
         elif cell.operation == "follow-up" and self.closed:
             crew.say_late(self.closed.pop())
         elif cell.point.startswith("token"):
@@ -120,9 +128,14 @@ def _sprung(show: Show, provoker: Provoker, cell: Cell, order: Any) -> int | Non
 
     trapper = show.stage.trapper
     trapper.set(order)
-    end, urged_at = time.monotonic() + PATIENCE, 0.0
-    while (died := trapper.sprung_by()) is None and time.monotonic() < end:
-        if time.monotonic() > urged_at + 1.0:
+    # There are only so many closed tickets.
+    patience, pause, urged_at = Patience(IN_VAIN), 4.0 if cell.operation == "follow-up" else 1.0, 0.0
+    while (died := trapper.sprung_by()) is None:
+        if time.monotonic() > urged_at + pause:
+            if patience.is_over():
+                break
+            # One that could not start must not be waited for.
+            show.stage.heal()
             urged_at = time.monotonic()
             try:
                 provoker.urge(cell)

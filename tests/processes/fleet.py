@@ -15,11 +15,13 @@ from django.conf import settings
 
 from siamportal.demo.stage import Stage, StageBroken
 
-from .trap import Trapper
+from .trap import Trapper, at_work
 
 POOL = 3
-CLAIM_SECONDS = 3.0
+CLAIM_SECONDS = 4.0
 """Shorter than in production, or most lanes would rest from the kill before."""
+LIVELY = {"SIAM_SWEEP_SECONDS": "0.25", "SIAM_POLL_SECONDS": "0.5"}
+"""More often than in production: whoever lives for half a second would meet neither a sweep nor a poll."""
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Fleet(Stage):
             stdout=subprocess.PIPE,
             text=True,
             cwd=settings.BASE_DIR,
-            env={**os.environ, "SIAM_OUTBOUND_ALLOW": "127.0.0.1"},
+            env={**os.environ, "SIAM_OUTBOUND_ALLOW": "127.0.0.1", **LIVELY},
             start_new_session=True,
         )
         self.meet_sandboxes(sandboxes)
@@ -101,6 +103,16 @@ class Fleet(Stage):
         if "worker" in self.roles:
             wait_for(lambda: not self.heal() and len(self.pool()) >= POOL, 30, "the worker does not start")
 
+    def wait_until_at_work(self, seconds: float) -> bool:
+        """Until one of those who work on lanes has settled some, if there is anything to do; whether so."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            workers = self.pool() if "worker" in self.roles else [self.members["web"]]
+            if any(at_work(settings.SIAM_HOME, one).exists() for one in workers):
+                return True
+            time.sleep(0.01)
+        return False
+
     def end(self, name: str) -> None:
         """Kill one with all that it started, and wait until it is gone."""
         process = self.members.pop(name, 0)
@@ -122,10 +134,11 @@ class Fleet(Stage):
 
 
 def is_alive(process: int) -> bool:
-    """Whether it exists and is no zombie."""
+    """Whether it exists and is no zombie; one whose threads are still dying holds its port and its locks."""
     try:
         with open(f"/proc/{process}/stat") as stat:
-            return bool(process) and stat.read().rpartition(")")[2].split()[0] != "Z"
+            is_zombie = stat.read().rpartition(")")[2].split()[0] == "Z"
+        return bool(process) and (not is_zombie or len(os.listdir(f"/proc/{process}/task")) > 1)
     except OSError:
         return False
 

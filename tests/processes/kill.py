@@ -14,8 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .show import Show, add_options, prepared, say
+
+AT_WORK = 0.9
+"""The share of kills that wait until somebody has done some work."""
+LAZY_SECONDS = 5.0
+"""Who has settled nothing in so long has nothing to do."""
 
 
 @dataclass
@@ -24,6 +30,10 @@ class Tally:
 
     kills: Counter[str] = field(default_factory=Counter)
     moments: Counter[str] = field(default_factory=Counter)
+    _seen: set[str] = field(default_factory=set)
+    """Claims of those who died before: nobody has taken these lanes up again."""
+    _doubted: set[Any] = field(default_factory=set)
+    """Lanes with a write that was cut before."""
 
     def as_text(self) -> str:
         kills = ", ".join(f"{count} × {what}" for what, count in self.kills.items())
@@ -31,22 +41,30 @@ class Tally:
         return f"kills {self.kills.total()} ({kills})\nat those moments: {moments}"
 
     def note(self, what: str) -> None:
-        """One more, and what was under way."""
+        """One more, and what was under way: for each lane that was taken since the kill before."""
         from apps.sync.models import Intent, TicketLink
 
         self.kills[what] += 1
-        open_ = Intent.objects.filter(state=Intent.State.OPEN, link__claimed_until__isnull=False)
-        moments = Counter(slot.split(" ")[0] for slot in open_.values_list("slot", flat=True))
-        busy = TicketLink.objects.filter(claimed_until__isnull=False).exclude(intents__state=Intent.State.OPEN).count()
-        self.moments.update(moments)
-        self.moments["between calls" if busy else "idle"] += not moments
+        claimed = TicketLink.objects.exclude(claimed_by="")
+        taken = claimed.exclude(claimed_by__in=self._seen).values_list("pk", flat=True)
+        open_ = dict(Intent.objects.filter(state=Intent.State.OPEN).values_list("link", "slot"))
+        new = {lane: slot.split(" ")[0] for lane, slot in open_.items() if lane not in self._doubted}
+        moments = [new.get(lane, "finding out" if lane in open_ else "look") for lane in taken]
+        self.moments.update(moments or ["idle"])
+        self._seen = set(claimed.values_list("claimed_by", flat=True))
+        self._doubted = set(open_)
 
 
 def kill_some(show: Show, tally: Tally, kills: int, life: float) -> None:
-    """Kill whoever it hits, let live for ``life`` seconds at most, and again."""
+    """Kill whoever it hits, let live for ``life`` seconds at most, and again.
+
+    Most are killed at their work, some before they came to it: who dies over and over again at the start never works.
+    """
     for _ in range(kills):
         show.stage.wait_until_staffed()
-        time.sleep(show.chance.uniform(0.05, life))
+        if show.chance.random() < AT_WORK:
+            show.stage.wait_until_at_work(LAZY_SECONDS)
+        time.sleep(show.chance.uniform(0.0, life))
         what = show.stage.kill(show.chance)
         tally.note(what)
         show.stage.heal()
@@ -74,8 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, set up, run, print; 0 if everything agrees."""
     parser = argparse.ArgumentParser(prog="python -m tests.processes.kill", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--a-run", type=int, default=150, help="kills before each comparison")
-    parser.add_argument("--life", type=float, default=1.0, help="most seconds between two kills")
+    parser.add_argument("--a-run", type=int, default=250, help="kills before each comparison")
+    parser.add_argument("--life", type=float, default=0.5, help="most seconds of work before a kill")
     parser.add_argument("--schedulers", type=int, default=1, help="with workers: schedulers at once (F52)")
     parser.add_argument("--freeze", action="store_true", help="with workers: stop past the claim instead of killing")
     add_options(parser)

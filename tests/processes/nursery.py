@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,12 +72,19 @@ def main() -> None:
     import celery.bin.celery
     import celery.concurrency.prefork
     import celery.concurrency.thread
+    import celery.worker.autoscale
+    import celery.worker.components
+    import celery.worker.consumer
+    import celery.worker.pidbox
+    import celery.worker.strategy
+    import kombu.transport.memory
     from django.conf import settings
+    from django.template import engines
     from django.urls import get_resolver
 
-    import siamportal.embedded  # noqa: F401
+    from siamportal.embedded import app
 
-    _ = get_resolver().url_patterns, celery
+    _ = get_resolver().url_patterns, engines.all(), app.tasks, celery, kombu
     # Nobody here waits for them, and a killed one must not stay as a zombie.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
@@ -87,6 +95,9 @@ def main() -> None:
             try:
                 _become(told["name"], told["arguments"], settings.SIAM_HOME, told["claim_seconds"])
                 code = 0
+            except BaseException:
+                traceback.print_exc()
+                raise
             finally:
                 os._exit(code)
         print(child, flush=True)  # noqa: T201

@@ -29,6 +29,7 @@ STATUS_WORDS = {
     "servicenow": {"open": "2", "pending": "3"},
     "azure_devops": {"open": "Active", "pending": "Active"},
 }
+CASE = re.compile(r"\b(K\d+)(?:\b|c\d+x)")
 WORDS = re.compile(r"K\d+c\d+x")
 
 
@@ -60,6 +61,11 @@ class Reckoning:
         """How much was compared, and how many faults of each kind were found."""
         compared = {"comments": self.comments, "values": self.values}
         return compared | {name: len(getattr(self, name)) for name in FAULTS}
+
+    def cases(self) -> set[str]:
+        """The names of the tickets with which something is wrong."""
+        texts = [text for name in FAULTS for text in getattr(self, name)]
+        return {name for text in texts for name in CASE.findall(text)}
 
     def as_text(self) -> str:
         counts = ", ".join(f"{name} {len(getattr(self, name))}" for name in FAULTS)

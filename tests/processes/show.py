@@ -14,12 +14,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .progress import Patience
+
 if TYPE_CHECKING:
     from .crew import Case, Crew
     from .fleet import Fleet
     from .reckoning import Reckoning
 
-QUIET_SECONDS = 600.0
+LOOP = 20_000
+"""Nobody wrote so much that is still under way when people have stopped: it goes round and round."""
+LONGEST_REST = 330.0
+"""No lane rests longer by itself before it is tried again."""
+MOST_STORIES = 3
 SHARE_SECONDS = 1.0
 PARTIES = ("infinity-architecture", "infinity-projects", "global", "mercuri")
 POLL_SECONDS = 2
@@ -63,6 +69,7 @@ class Show:
             while not done.is_set():
                 if time.monotonic() > shared_at + SHARE_SECONDS:
                     self.share()
+                    self.note_who_is_in_step()
                     shared_at = time.monotonic()
                 self.crew.act()
                 time.sleep(self.crew.chance.uniform(pause / 10, pause))
@@ -86,6 +93,21 @@ class Show:
             return False
         return all(len(case.ids) == len(PARTIES) for case in cases)
 
+    def note_who_is_in_step(self) -> None:
+        """Of which tickets nothing is left to be read or written; the others may be left alone for a while."""
+        from django.db import DatabaseError, connection
+
+        try:
+            busy = set(self._busy().exclude(ticket=None).values_list("ticket", flat=True))
+            rows = self._links().exclude(ticket=None).values_list("connection__connector", "external_id", "ticket")
+            tickets = {(name, id_): ticket for name, id_, ticket in rows}
+        except DatabaseError:
+            connection.close()
+            return
+        for case in self.crew.cases:
+            if len(case.ids) == len(PARTIES) and tickets.get((case.home, case.ids[case.home])) not in {None, *busy}:
+                case.deeds = 0
+
     def _share(self, case: "Case") -> None:
         from django.utils import timezone
 
@@ -108,9 +130,12 @@ class Show:
     def reckon(self) -> "Reckoning":
         """Wait for peace; then compare what is in each system with what its people did."""
         from .reckoning import reckon
+        from .story import story
 
-        waiting = self.wait_until_quiet()
-        found = reckon(self.stage, [*self.crew.cases, *self.crew.quiet])
+        waiting, cases = self.wait_until_quiet(), [*self.crew.cases, *self.crew.quiet]
+        found = reckon(self.stage, cases)
+        for case in [case for case in cases if case.name in found.cases()][:MOST_STORIES]:
+            say(story(self.stage, case))
         found.waiting += waiting
         return found
 
@@ -121,12 +146,14 @@ class Show:
 
         from apps.sync.models import ConnectionPulse
 
-        end, begun, rest = time.monotonic() + QUIET_SECONDS, timezone.now(), 0
+        patience, begun, rest = Patience(LOOP, LONGEST_REST), timezone.now(), 0
         pulses = ConnectionPulse.objects.filter(connection__in=self.connections.values(), polled_at__gt=begun)
-        while time.monotonic() < end and rest < 4:
+        is_over = False
+        while not is_over and rest < 4:
             self.stage.check()
             self.stage.heal()
             try:
+                is_over = patience.is_over()
                 is_quiet = self.share() and pulses.count() == len(self.connections) and not self._busy().exists()
                 rest = rest + 1 if is_quiet else 0
             except DatabaseError:
@@ -139,7 +166,7 @@ class Show:
     def _busy(self) -> Any:
         from django.db.models import F, Q
 
-        from apps.sync.models import Intent, TicketLink
+        from apps.sync.models import Intent
 
         owing = (
             Q(ticket__last_seq__gt=F("applied_seq"))
@@ -147,8 +174,12 @@ class Show:
             | ~Q(repair=[])
             | Q(intents__state=Intent.State.OPEN)
         )
-        links = TicketLink.objects.filter(owing, connection__in=self.connections.values())
-        return links.select_related("connection").distinct()
+        return self._links().filter(owing).select_related("connection").distinct()
+
+    def _links(self) -> Any:
+        from apps.sync.models import TicketLink
+
+        return TicketLink.objects.filter(connection__in=self.connections.values())
 
 
 def _reason(link: Any) -> str:
@@ -159,7 +190,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What every kill run takes."""
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--setup", choices=["embedded", "workers"], default="embedded")
-    parser.add_argument("--cases", type=int, default=6, help="tickets worked on at a time")
+    parser.add_argument("--cases", type=int, default=10, help="tickets worked on at a time")
     parser.add_argument("--pause", type=float, default=0.3, help="most seconds between two acts")
     parser.add_argument("--database", default="postgres://postgres@127.0.0.1:5432/siam_kills")
     parser.add_argument("--broker", default="redis://127.0.0.1:6379/5")

@@ -4,6 +4,7 @@ Real processes, real kills and all four systems: ``python -m tests.processes.cra
 """
 
 import ast
+import os
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from apps.sync.crashpoints import POINTS
 from apps.tickets.models import Ticket
 from tests.sync.services.stage import Stage, document
 
-from .trap import Order, Trap, Trapper
+from .trap import Order, Trap, Trapper, at_work
 
 A, B = "infinity-architecture", "infinity-projects"
 CALLS = ("create", "follow-up", "update", "comment", "attachment", "recover", "look")
@@ -147,6 +148,16 @@ def test_points_cost_next_to_nothing_in_production() -> None:
     for _ in range(10_000):
         crashpoints.reached("settled")
     assert time.perf_counter() - begun < 0.5
+
+
+def test_a_trap_tells_who_has_done_some_work(tmp_path: Path) -> None:
+    trap, told = Trap(tmp_path), at_work(tmp_path, os.getpid())
+    trap("answered", "comment")
+    assert not told.exists()
+    trap("settled", "comment")
+    assert told.exists()
+    Trap(tmp_path)
+    assert not told.exists(), "another process with the number of one that died"
 
 
 def test_a_trap_without_an_order_lets_everybody_pass(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def faults_of(change: Callable[[dict[str, Any]], None]) -> set[str]:
     there = state()
     change(there["jira"][0])
     found = reckon(Doors(there), [case()])  # type: ignore[arg-type]
+    assert found.cases() == {"K0"}
     return {name for name in ("lost", "doubled", "reordered", "differing", "leaked") if getattr(found, name)}
 
 

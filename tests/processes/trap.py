@@ -31,8 +31,13 @@ class Trap:
         self._seen: tuple[int, int] | None = None
         self._order: Order | None = None
         self._count = 0
+        self._home, self._is_at_work = home, False
+        at_work(home, os.getpid()).unlink(missing_ok=True)
 
     def __call__(self, point: str, operation: str) -> None:
+        if point == "settled" and not self._is_at_work:
+            self._is_at_work = True
+            at_work(self._home, os.getpid()).touch()
         with self._lock:
             order = self._read()
             if order is None or (order.point, order.operation) != (point, operation):
@@ -56,6 +61,11 @@ class Trap:
         except FileNotFoundError:
             self._seen = self._order = None
         return self._order
+
+
+def at_work(home: Path, process: int) -> Path:
+    """The file that is there once ``process`` has settled a lane."""
+    return home / f"at-work-{process}"
 
 
 class Trapper:

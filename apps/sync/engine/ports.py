@@ -172,10 +172,13 @@ class IntentRow(Protocol):
 class Claims(Protocol):
     """Who acts on which lane: at most one worker, and one that died is replaced soon (INV-7)."""
 
-    def claim(self, connection: ConnectionRow, *, now: datetime, most: int) -> list[LinkRow]:
-        """Claim links that are due, in the order in which they became so."""
+    def claim(
+        self, connection: ConnectionRow, *, now: datetime, most: int, without: Collection[str] = ()
+    ) -> list[LinkRow]:
+        """Claim links that are due, in the order in which they became so; none of ``without``, which the caller's own
+        process is still at, though it was too slow to keep its claims."""
 
-    def claim_probe(self, connection: ConnectionRow, *, now: datetime) -> list[LinkRow]:
+    def claim_probe(self, connection: ConnectionRow, *, now: datetime, without: Collection[str] = ()) -> list[LinkRow]:
         """Claim one link that is due, unless some are claimed already: of two workers one tries whether a system that
         rested answers again (INV-34)."""
 

@@ -76,18 +76,30 @@ def run_round(connection: Connection, *, now: datetime | None = None) -> Round:
     room = room_for_lanes(connection, now=now)
     if room == 0:
         return IDLE
-    most = min(LANES_AT_ONCE, room or LANES_AT_ONCE, _places.free(str(connection.pk)))
+    key = str(connection.pk)
+    most = min(LANES_AT_ONCE, room or LANES_AT_ONCE, _places.free(key))
     if most == 0:
         return IDLE
     # After the breaker's rest one lane is the probe; if it fails the breaker opens again, for longer.
     is_probe = connection.pulse.resting_until is not None
-    links = store.claim_probe(connection, now=now) if is_probe else store.claim(connection, now=now, most=most)
+    # On a machine that is too slow to renew them, this process must not take its own lanes away from itself: every call
+    # would be made again, and what came of it would never be settled.
+    taken = _places.taken(key)
+    if is_probe:
+        links = store.claim_probe(connection, now=now, without=taken)
+    else:
+        links = store.claim(connection, now=now, most=most, without=taken)
     if not links:
         return IDLE
-    reached("claimed")
-    lease = lease_on(links)
-    with store.atomic():
-        decided = decide_work(store, links, rules, now=now, may_go_on=lease.keep)
+    lanes, decided = {str(link.pk) for link in links}, list[tuple[LinkRow, Work]]()
+    _places.take(key, lanes)
+    try:
+        reached("claimed")
+        lease = lease_on(links)
+        with store.atomic():
+            decided = decide_work(store, links, rules, now=now, may_go_on=lease.keep)
+    finally:
+        _places.leave(key, lanes - {work.link_id for _link, work in decided})
     if not decided:
         return Round(len(links), 0)
     trip = _Trip(connection, rules, lease, decided)
@@ -111,12 +123,11 @@ class _Trip:
 
     def go(self) -> Waiting:
         """Make the calls, and settle them as they come."""
-        _places.take(self._key, len(self._left))
         try:
             with under_way(self._lease):
                 yield from self._call_and_settle()
         finally:
-            _places.take(self._key, -len(self._left))
+            _places.leave(self._key, self._left)
 
     def _call_and_settle(self) -> Waiting:
         want = len(self._works) * CALLS_A_LANE
@@ -148,8 +159,10 @@ class _Trip:
         come = [self._come.popleft() for _ in range(min(len(self._come), LANES_A_TRANSACTION))]
         done = [Errand(self._left.pop(work.link_id), work, result) for work, result in come]
         self.failed += sum(isinstance(errand.result, Failed) for errand in done)
-        _settle_all(done, self._connection, self._rules, timezone.now())
-        _places.take(self._key, -len(done))
+        try:
+            _settle_all(done, self._connection, self._rules, timezone.now())
+        finally:
+            _places.leave(self._key, [errand.work.link_id for errand in done])
         calls = [self._calls.pop(0) for _ in range(len(self._calls))]
         keep_exchanges(self._connection, calls)
 

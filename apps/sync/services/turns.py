@@ -2,7 +2,8 @@
 system is being worked need not start anything."""
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 THREADS_A_CONNECTION = 2
 
@@ -38,19 +39,29 @@ class Turns:
 
 
 class Places:
-    """How many lanes of each connection are under way in this process, at most ``most``: those that a system does not
+    """Which lanes of each connection are under way in this process, at most ``most``: those that a system does not
     answer must not become ever more."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
+        self._taken: dict[str, set[str]] = defaultdict(set)
 
     def free(self, connection_id: str) -> int:
         """How many more lanes may be begun. Two who ask at once may both take them: the bound is a rough one."""
-        return max(0, self._most - self._taken[connection_id])
+        return max(0, self._most - len(self._taken[connection_id]))
 
-    def take(self, connection_id: str, number: int) -> None:
-        """Begin ``number`` lanes, or end so many where it is negative."""
+    def taken(self, connection_id: str) -> frozenset[str]:
+        """The lanes under way."""
         with self._lock:
-            self._taken[connection_id] += number
+            return frozenset(self._taken[connection_id])
+
+    def take(self, connection_id: str, lanes: Iterable[str]) -> None:
+        """Begin ``lanes``."""
+        with self._lock:
+            self._taken[connection_id].update(lanes)
+
+    def leave(self, connection_id: str, lanes: Iterable[str]) -> None:
+        """End ``lanes``."""
+        with self._lock:
+            self._taken[connection_id].difference_update(lanes)

@@ -5,7 +5,7 @@ knows them from the store in memory, read anew whenever it looks.
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -226,13 +226,15 @@ class DatabaseRows(DatabaseStore):
     def rules(self, connection: Connection) -> SyncRules | None:
         return self.connections[connection.name].rules
 
-    def claim(self, connection: Connection, *, now: datetime, most: int) -> list[TicketLink]:
+    def claim(
+        self, connection: Connection, *, now: datetime, most: int, without: Collection[str] = ()
+    ) -> list[TicketLink]:
         self._hear(connection.pk)
-        return super().claim(connection, now=now, most=most)
+        return super().claim(connection, now=now, most=most, without=without)
 
-    def claim_probe(self, connection: Connection, *, now: datetime) -> list[TicketLink]:
+    def claim_probe(self, connection: Connection, *, now: datetime, without: Collection[str] = ()) -> list[TicketLink]:
         self._hear(connection.pk)
-        return super().claim_probe(connection, now=now)
+        return super().claim_probe(connection, now=now, without=without)
 
     def _hear(self, connection_id: Any) -> None:
         """What wake-ups tell lanes in production; nobody wakes anybody in here."""

@@ -82,8 +82,11 @@ class MemoryStore(MemoryBrakes):
             if looks or owes or (link.pk in self.open and link.state != LinkState.DETACHED):
                 yield link
 
-    def claim(self, connection: SimulatedConnection, *, now: datetime, most: int) -> list[SimulatedLink]:
-        chosen = sorted(self.due(connection, now), key=lambda link: link.due_at)[:most]
+    def claim(
+        self, connection: SimulatedConnection, *, now: datetime, most: int, without: Collection[str] = ()
+    ) -> list[SimulatedLink]:
+        due = [link for link in self.due(connection, now) if str(link.pk) not in without]
+        chosen = sorted(due, key=lambda link: link.due_at)[:most]
         if not chosen:
             return []
         token = f"worker-{self._number()}"
@@ -92,11 +95,13 @@ class MemoryStore(MemoryBrakes):
                 self.update(link, claimed_by=token, claimed_until=now + timedelta(seconds=CLAIM_SECONDS))
         return [link.copy() for link in chosen]
 
-    def claim_probe(self, connection: SimulatedConnection, *, now: datetime) -> list[SimulatedLink]:
+    def claim_probe(
+        self, connection: SimulatedConnection, *, now: datetime, without: Collection[str] = ()
+    ) -> list[SimulatedLink]:
         links = self.links_of[connection.pk].values()
         if any(link.claimed_until is not None and now <= link.claimed_until <= now + LONGEST_CLAIM for link in links):
             return []
-        return self.claim(connection, now=now, most=1)
+        return self.claim(connection, now=now, most=1, without=without)
 
     def renew(self, token: str) -> bool:
         until = self.clock() + timedelta(seconds=CLAIM_SECONDS)

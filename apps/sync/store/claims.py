@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
@@ -59,7 +60,7 @@ class ClaimRows:
 
     clock = staticmethod(timezone.now)
 
-    def claim_probe(self, connection: Connection, *, now: datetime) -> list[TicketLink]:
+    def claim_probe(self, connection: Connection, *, now: datetime, without: Collection[str] = ()) -> list[TicketLink]:
         if not TicketLink.objects.filter(due_links(now), connection=connection).exists():
             return []
         with transaction.atomic():
@@ -68,11 +69,13 @@ class ClaimRows:
             until = (now, now + LONGEST_CLAIM)
             if TicketLink.objects.filter(connection=connection, claimed_until__range=until).exists():
                 return []
-            return self.claim(connection, now=now, most=1)
+            return self.claim(connection, now=now, most=1, without=without)
 
-    def claim(self, connection: Connection, *, now: datetime, most: int) -> list[TicketLink]:
+    def claim(
+        self, connection: Connection, *, now: datetime, most: int, without: Collection[str] = ()
+    ) -> list[TicketLink]:
         # Read first: a round that finds nothing must not take SQLite's one write lock.
-        mine = TicketLink.objects.filter(connection=connection)
+        mine = TicketLink.objects.filter(connection=connection).exclude(pk__in=without)
         due = list(mine.filter(due_links(now)).order_by("wanted_at", "pk").values_list("pk", flat=True)[:most])
         if not due:
             return []

@@ -276,6 +276,26 @@ class ChangeConformance(ConformanceCase):
             cursor = page.cursor
 
     @scenario
+    async def test_what_was_read_is_not_told_as_news_for_ever(self, system: SystemUnderTest, connector: Connector):
+        words = system.vocabulary
+        needs(words.tells_versions, "the system does not tell versions where it tells what changed")
+        cursor = (await connector.changed_since(None)).cursor
+        ref = await system.person_creates({words.title: "Restless"})
+        await system.person_edits(ref, {words.title: "Restless, edited"})
+        await system.person_comments(ref, "News", Visibility.PUBLIC)
+        await system.person_attaches(ref, "log.txt", b"line")
+
+        async def is_told_as_it_is() -> bool | None:
+            nonlocal cursor
+            seen, cursor = await poll(connector, cursor)
+            known = (await connector.fetch(ref)).version
+            return True if ref.id not in seen or seen[ref.id].version == known else None
+
+        await poll_until(system, connector, cursor, {ref.id})
+        assert await system.look_until(is_told_as_it_is)
+        assert await is_told_as_it_is()
+
+    @scenario
     async def test_deleted_tickets_are_told(self, system: SystemUnderTest, connector: Connector):
         needs(system.vocabulary.tells_deletions, "the system does not tell which tickets were deleted")
         ref = await system.person_creates({system.vocabulary.title: "Short-lived"})

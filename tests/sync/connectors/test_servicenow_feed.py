@@ -278,6 +278,42 @@ def test_a_new_file_is_seen_though_its_ticket_did_not_move(tmp_path: Path) -> No
     on_instance(play)
 
 
+@pytest.mark.parametrize("page_size", [1, 100])
+def test_a_file_is_told_once_however_long_nothing_newer_comes(page_size: int) -> None:
+    async def play(instance: Instance, connector: ServiceNowConnector) -> None:
+        move = stopped_clock(instance)
+        tickets = [await instance.report(), await instance.report()]
+        move(600)
+        cursor = await begin(connector)
+
+        async def attach(sys_id: str) -> None:
+            await instance.call(
+                "POST",
+                "/api/now/attachment/file",
+                params={"table_name": "incident", "table_sys_id": sys_id, "file_name": "log.txt"},
+                data=b"x",
+                headers={"Content-Type": "text/plain"},
+            )
+
+        async def told_by_files() -> list[str]:
+            nonlocal cursor
+            found, cursor = await read_on(connector, cursor)
+            return sorted(changed.ref.id for changed in found if "+" in changed.version)
+
+        for sys_id in tickets:
+            await attach(sys_id)
+            move(1)
+        assert await told_by_files() == sorted(tickets)
+        for _ in range(3):
+            move(5)
+            assert await told_by_files() == []
+        await attach(tickets[0])
+        assert await told_by_files() == [tickets[0]]
+        assert await told_by_files() == []
+
+    on_instance(play, settings={"page_size": page_size})
+
+
 def test_a_deleted_ticket_is_told() -> None:
     async def play(instance: Instance, connector: ServiceNowConnector) -> None:
         sys_id = await instance.report()

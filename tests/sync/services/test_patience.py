@@ -5,10 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db.models import Q
+from django.utils import timezone
 
 from apps.sync import services as sync
 from apps.sync.connectors.base import Unreachable
@@ -230,6 +232,24 @@ def test_no_more_lanes_are_begun_than_a_system_that_hangs_may_have(
     hanging.released.set()
     assert come(lambda: rounds._places.free(str(staged.connections[A].pk)) == 2)
     assert work(staged)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_too_slow_to_keep_its_claims_does_not_take_its_own_lanes_from_itself(
+    staged: Stage, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ticket,) = linked(staged, "one")
+    impatient(monkeypatch)
+    staged.edit(ticket, A, title="hangs")
+    assert work(staged) == 1
+    token = staged.link(A, ticket).claimed_by
+    TicketLink.objects.update(claimed_until=timezone.now() - timedelta(minutes=1))
+    assert work(staged) == 0, "every call would be made again, and nothing of it settled"
+    assert staged.link(A, ticket).claimed_by == token
+    hanging.released.set()
+    assert come(lambda: is_settled(staged.link(A, ticket)))
+    assert staged.remote(A, ticket).fields["title"] == "hangs"
+    assert not rounds._places.taken(str(staged.connections[A].pk))
 
 
 # --- Everything else that calls ---------------------------------------------------------------------------------------

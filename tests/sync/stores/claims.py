@@ -35,6 +35,13 @@ class Claims(StoreCase):
         assert [one.pk for one in self.claim(store, most=3)] == [second.pk, third.pk, fourth.pk]
         assert [one.pk for one in self.claim(store)] == [first.pk]
 
+    def test_a_lane_that_the_caller_is_still_at_is_left_out_though_its_claim_has_lapsed(self, store: Any) -> None:
+        slow, other = self.link(store), self.link(store, self.ticket(store))
+        store.release(*[one for one in self.claim(store) if one.pk == other.pk])
+        connection = self.connection(store)
+        lapsed = store.claim(connection, now=LAPSED, most=9, without={str(slow.pk)})
+        assert [one.pk for one in lapsed] == [other.pk]
+
     def test_a_lane_is_not_claimed_before_it_is_due(self, store: Any) -> None:
         self.link(store, due_at=NOW + SECOND)
         assert self.claim(store) == []

@@ -27,7 +27,7 @@ from apps.sync.engine.snapshot import Attachment, ExternalRef, Fields, Receipt, 
 
 from .client import Record, ServiceNowClient
 from .columns import Columns, Dictionary, Kind
-from .feed import DELETIONS, FILES, RECORDS, Cursor, Feed, Slice, Stream
+from .feed import DELETIONS, FILES, RECORDS, TOLD, Cursor, Feed, Slice, Stream
 from .history import comment_id, file_id
 from .inspection import Inspection
 from .query import Row, Scope, Term, is_safe_text
@@ -100,10 +100,16 @@ class ServiceNowConnector:
             return ChangedPage((), str(Cursor({stream.name: start for stream in streams})), True)
         at, is_last, tickets = Cursor.read(cursor), True, []
         for stream in streams:
-            found = await self._read_stream(stream, at.of(stream.name))
+            start = at.of(stream.name)
+            found = await self._read_stream(stream, start)
             at = at.moved(stream.name, found.place)
             is_last = is_last and found.is_last
-            tickets += await self._changed(stream, found.rows)
+            rows = found.rows
+            if stream.name == FILES:
+                told = at.of(TOLD)
+                rows = tuple(row for row in rows if row["sys_id"] not in told.id.split())
+                at = at.moved(TOLD, self._feed.told(stream, start, found, told))
+            tickets += await self._changed(stream, rows)
         return ChangedPage(tuple(tickets), str(at), is_last)
 
     def _streams(self) -> list[Stream]:

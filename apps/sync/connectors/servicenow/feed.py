@@ -17,6 +17,8 @@ from .query import Row, Scope, Term
 from .translate import read_time, write_time
 
 RECORDS, FILES, DELETIONS = "records", "files", "deletions"
+TOLD = "files told"
+"""A position of its own, for versions that know none: the files that overlapping runs read again, by their ids."""
 BEGINNING = "1970-01-01 00:00:00"
 
 
@@ -124,6 +126,18 @@ class Feed:
         last = (rows[-1][clock], rows[-1]["sys_id"]) if rows else None
         admitted = tuple(row for row in rows if stream.scope is None or stream.scope.admits(row))
         return Slice(admitted, place.after(last, is_last=is_last), is_last)
+
+    def told(self, stream: Stream, start: Place[str], found: Slice, before: Place[str]) -> Place[str]:
+        """Which rows have been told that the next run behind ``found`` may read again; ``before``: those up to now.
+
+        Only for rows that are never written again: a file has no version by which it would be known.
+        """
+        at, ids = found.place.at, {row["sys_id"]: row[stream.clock] for row in found.rows}
+        if found.is_last and not start.id:
+            again = write_time(max(read_time(at) - self._overlap, read_time(BEGINNING)))
+            return Place(at, at, " ".join(sorted(key for key, told_at in ids.items() if told_at >= again)))
+        # The run has several pages, and this is but one.
+        return Place(at, at, " ".join(sorted({*before.id.split(), *ids})))
 
     async def _rows(self, stream: Stream, terms: Iterable[Term], order: tuple[str, ...]) -> tuple[list[Row], bool]:
         """The first page that shows a row. Rows hidden from us fill whole pages: those are stepped over."""
