@@ -207,7 +207,7 @@ def test_a_creation_whose_sighting_came_too_late_to_be_seen_is_settled_all_the_s
     unseen = [True]
 
     def settle(done: list[Any], connection: Any, *given: Any) -> None:
-        store.sight(connection, done[0].result.receipt.ref, stage.now, due_at=stage.now)
+        store.sight(connection, [done[0].result.receipt.ref], stage.now, due_at=stage.now)
         settle_all(done, connection, *given)
 
     def look(self: Any, connection: Any, ids: Any) -> Any:
