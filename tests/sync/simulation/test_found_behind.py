@@ -308,7 +308,7 @@ def test_a_ticket_that_was_hidden_while_the_rest_was_read_is_known_by_what_was_w
     store: MemoryStore,
 ) -> None:
     """A person opened it there; the title is ours, and the entry that asked for it was forgotten."""
-    store.sight(store.connections["zendesk0"], REF, NOW, due_at=NOW)
+    store.sight(store.connections["zendesk0"], [REF], NOW, due_at=NOW)
     link = store.of_external(store.connections["zendesk0"], [REF.id])[REF.id]
     mark = f"{store.portal_part}{'3' * 16}"
     change = RemoteChange("1", NOW, "siam", {"subject": ("#2#", "#3#")}, None, None,
@@ -459,7 +459,7 @@ def test_a_creation_that_was_looked_for_in_vain_is_looked_for_again_once_it_is_t
     """It was made right before the database was put back, and the index did not show it yet."""
     mark = mark_of(store, 1, "create")
     link = linked(store, state=LinkState.CREATING, external_id="", applied_seq=0, looked_for=mark)
-    store.sight(store.connections["zendesk0"], REF, NOW, due_at=NOW)
+    store.sight(store.connections["zendesk0"], [REF], NOW, due_at=NOW)
     sighting = store.of_external(store.connections["zendesk0"], [REF.id])[REF.id]
 
     look(store, sighting, correlation=mark)
