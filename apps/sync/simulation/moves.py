@@ -223,7 +223,7 @@ SHARES: tuple[tuple[int, "Act"], ...] = (
     (14, accidents.time_goes_by),
     (5, accidents.act_as_us),
     (12, accidents.trouble_ticket),
-    (2, people.import_there),
+    (6, people.import_there),
     (10, accidents.heal_ticket),
     (6, accidents.trouble_system),
     (10, accidents.trouble_notices),
