@@ -1,5 +1,6 @@
 """What goes wrong: in systems, on the way of webhooks, and in the portal itself."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
     """Something happens to one ticket that no connector can help."""
+    if b & 2048 and (told := _merge_into_new(world, a, c)) is not None:
+        return told
     under_way = _worked_at(world, a) if b & 1024 else None
     found = _whose(world, under_way) or remote(world, a, b)
     if found is None:
@@ -55,12 +58,7 @@ def trouble_ticket(world: "World", a: int, b: int, c: int) -> str | None:
         system.edit_comment(ticket, place, body)
         return f"a comment on {ticket.id} is {'rewritten' if body else 'taken away'}"
     if kind == "merge" and system.profile.merges:
-        others = [one for one in system.tickets.values() if one is not ticket and not one.merged_into]
-        others = [one for one in others if not (one.is_deleted or one.is_hidden or system.is_closed(one))]
-        if not others or any(one.merged_into == ticket.id for one in system.tickets.values()):
-            return None
-        system.set_flags(ticket, merged_into=others[c // 16 % len(others)].id)
-        return f"{ticket.id} is merged into {ticket.merged_into}"
+        return _merge(system, ticket, [one for one in system.tickets.values() if one is not ticket], c // 16)
     flags = {"delete": "is_deleted", "hide": "is_hidden", "refuse": "is_refused", "poison": "is_poisoned"}
     if kind in flags:
         system.set_flags(ticket, **{flags[kind]: True})
@@ -78,6 +76,27 @@ TROUBLES = (
     "status", "move", "comment", "merge", "delete", "hide", "refuse", "poison", "revert", "comment", "close", "merge",
     "refuse", "poison", "hide",
 )  # fmt: skip
+
+
+def _merge(system: "SimulatedSystem", ticket: "RemoteTicket", others: "Sequence[RemoteTicket]", c: int) -> str | None:
+    """It is merged into one of the others that can take it."""
+    able = [one for one in others if not (one.merged_into or one.is_deleted or one.is_hidden or system.is_closed(one))]
+    if not able or any(one.merged_into == ticket.id for one in system.tickets.values()):
+        return None
+    system.set_flags(ticket, merged_into=able[c % len(able)].id)
+    return f"{ticket.id} is merged into {ticket.merged_into}"
+
+
+def _merge_into_new(world: "World", a: int, c: int) -> str | None:
+    """Somebody sees a ticket appear, and merges an older one about the same into it. We may not know yet that it was
+    made, or wait for that very answer."""
+    under_way = {world.store.intents[pk].correlation for pk in world.store.open.values()}
+    for system in world.systems.values():
+        new = [one for one in system.tickets.values() if one.correlation in under_way] if system.profile.merges else []
+        older = [one for one in system.tickets.values() if one not in new and not (one.merged_into or one.is_deleted)]
+        if new and older:
+            return _merge(system, older[a % len(older)], new, c)
+    return None
 
 
 def _worked_at(world: "World", a: int) -> "tuple[Worker, Errand] | None":

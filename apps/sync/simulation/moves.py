@@ -71,8 +71,6 @@ def begin(world: "World", a: int, b: int, _c: int) -> str | None:
 
 def _begin(world: "World", pk: str, b: int) -> str:
     connection = world.store.connections[pk]
-    # It decides by the rules in force, whatever those are by which another worker made its last request.
-    world.at_work = (None, None)
     _light_fuse(world, b, "decide")
     try:
         worker = begin_round(world, connection, is_old=world.has_old_portal and bool(b & 4096))
@@ -176,7 +174,6 @@ def _later(world: "World") -> object:
 
 def _poll_on(world: "World", one: Poll, b: int, c: int) -> str:
     assert one.call is not None
-    world.at_work = (None, None)
     answer, problem = world.serve(one.connection, one.call, b | (c << 16))
     _light_fuse(world, c, "poll")
     goes_on, told = False, "answered" if problem is None else f"failed: {type(problem).__name__}"
@@ -226,7 +223,7 @@ SHARES: tuple[tuple[int, "Act"], ...] = (
     (14, accidents.time_goes_by),
     (5, accidents.act_as_us),
     (12, accidents.trouble_ticket),
-    (2, people.import_there),
+    (6, people.import_there),
     (10, accidents.heal_ticket),
     (6, accidents.trouble_system),
     (10, accidents.trouble_notices),
@@ -264,6 +261,8 @@ def perform(world: "World", move: "Move") -> str | None:
         return None
     if world.store.is_read_only and act in NEEDS_THE_DATABASE:
         return None
+    # Nobody is, until the move says who: neither the rules nor the claims of the last one at work hold for it.
+    world.at_work = (None, None)
     told = act(world, a, b, c)
     if told is not None:
         world.trace.line(name, world.seconds)

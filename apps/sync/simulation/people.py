@@ -19,7 +19,8 @@ from .words import AUDIENCES, HUB_MOVES, NAMES, PERSON, PORTAL, PRIORITIES, mark
 if TYPE_CHECKING:
     from .world import World
 
-IMPORTED = 5
+IMPORTED, FOLLOWING = 5, 2
+"""How many tickets are imported at once, and how many follow one by one."""
 LATEST = 0.6
 """How late, as a share of its connector's overlap, a system may show what is imported; the rest is for its clock."""
 SIZES = (1, 40, 350, 0, 500)
@@ -155,22 +156,34 @@ def open_there(world: "World", a: int, b: int, c: int) -> str | None:
 
 def import_there(world: "World", a: int, _b: int, c: int) -> str | None:
     """Somebody imports tickets in bulk, within a moment or some seconds, and no webhook tells of it (F62): more than
-    one page of asking can hold. Some are shown later than younger ones, committed or indexed when their turn came."""
-    system, name = _system(world, a), _system(world, a).profile
-    if world.imports or world.most_tickets <= IMPORTED // 2:
+    one page of asking can hold. The first are shown later than younger ones, committed or indexed when their turn came.
+    In the middle of them the system has enough of being asked, and the import goes on while the listing is left lying.
+    """
+    asked = [world.systems[one.connection.pk] for one in world.polls]
+    if world.imported_into is not None:
+        return _import(world, world.imported_into, 1, 0, c)
+    # It begins while somebody asks what changed: it takes long, and meets that sooner or later.
+    if world.most_tickets <= IMPORTED // 2 or not asked:
         return None
-    world.imports += 1
-    told, lag, system.told = system.told, system.lag, lambda _ticket: None
+    world.imported_into = asked[a % len(asked)]
+    return _import(world, world.imported_into, IMPORTED, c % IMPORTED, c)
+
+
+def _import(world: "World", system: SimulatedSystem, count: int, late: int, c: int) -> str | None:
+    """So many more tickets are imported, the first ``late`` of which are shown late."""
+    if len(system.imported) >= IMPORTED + FOLLOWING:
+        return None
+    name, told, lag, system.told = system.profile, system.told, system.lag, lambda _ticket: None
     # What is exported only after a while is never late: that is what the while is for.
     longest = 0.0 if name.withheld_seconds else name.capabilities.overlap_seconds * LATEST
-    for number in range(IMPORTED):
-        late = longest * ((c >> number) & 1)
-        system.lag = lambda late=late: late  # type: ignore[misc]
-        system.open({name.fields["title"]: _text(world, 0), name.fields["assignee"]: NAMES[c % 4]}, by=PERSON)
+    for number in range(count):
+        system.lag = lambda number=number: longest if number < late else 0.0  # type: ignore[misc]
+        made = system.open({name.fields["title"]: _text(world, 0), name.fields["assignee"]: NAMES[c % 4]}, by=PERSON)
+        system.imported.add(made.id)
         world.pass_time(c // 16 % 4)
     system.told, system.lag = told, lag
     world.coverage.hit(62, "changed_since", name.name)
-    return f"{IMPORTED} tickets are imported into {system.name}"
+    return f"{count} tickets are imported into {system.name}"
 
 
 def close_there(system: SimulatedSystem, ticket: RemoteTicket) -> str | None:

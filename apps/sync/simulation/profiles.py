@@ -206,6 +206,16 @@ ZENDESK = Profile(
 PROFILES = {one.name: one for one in (JIRA, SERVICENOW, AZURE_DEVOPS, ZENDESK)}
 
 
+SLOWER = 4.0
+"""How much longer a slow index takes: what was just written is long asked for by then, and no overlap is used up."""
+
+
+def with_slow_index(profile: Profile) -> Profile:
+    """The same system with an index that takes its time, as its connector was told."""
+    able = replace(profile.capabilities, index_lag_seconds=profile.capabilities.index_lag_seconds * SLOWER)
+    return replace(profile, capabilities=able, index_lag=profile.index_lag * SLOWER)
+
+
 def without_log(profile: Profile) -> Profile:
     """The same system with a change log that we may not read."""
     return replace(profile, capabilities=replace(profile.capabilities, has_change_log=False))

@@ -109,7 +109,7 @@ def _run_out(world: "World") -> int:
         if told is None and (world.seconds > until or not _is_due_soon(world)):
             return steps
         if told is None:
-            world.pass_time(SOON / 4)
+            world.pass_time(SOON / 2)
             steps += _ask_all(world)
         steps += 1
     raise Broken(45, "stuck", f"still busy after {MOST_STEPS} moves without faults")

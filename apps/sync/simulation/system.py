@@ -92,6 +92,9 @@ class SimulatedSystem:
         """The god view: called for every write of ours."""
         self.is_down = False
         self.failing_until: datetime | None = None
+        self.imported: set[str] = set()
+        """What was imported in bulk. Whoever lists it is in for a limit in the middle of it, once."""
+        self.is_overrun: bool | None = None
         self.limits: dict[float, float] = {}
         """For how long it asked not to be called → until which second of the world; no wait is asked for twice."""
         self.words: set[int] = set()

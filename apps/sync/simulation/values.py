@@ -173,7 +173,10 @@ class NothingGoesBack(Invariant):
 
 
 class OvertakenStaysOut(Invariant):
-    """INV-21: an edit that a write of ours replaced unseen is kept as a conflict; it does not come back as news."""
+    """INV-21: an edit that a write of ours replaced unseen is kept as a conflict; it does not come back as news.
+
+    A step of ours that nobody answered may: of a status on its way nobody can tell whose it is.
+    """
 
     number, kind = 21, "diverged"
 
@@ -183,6 +186,8 @@ class OvertakenStaysOut(Invariant):
         if ticket.is_restored or system is None or len(parts) != 3 or not parts[1].isdigit() or parts[2] != "fields":
             return
         there, names = system.tickets[parts[0]], system.profile.fields
+        if there.by[parts[1]] not in HANDS:
+            return
         fields = {names[name] for name in entry.changes}
         for later in there.log[int(parts[1]) :]:
             if there.by[later.id] not in HANDS and fields & set(later.fields):

@@ -35,7 +35,7 @@ TAILS = (
     " \U0001f469\u200d\U0001f4bb",
     " \u05e9\u05dc\u05d5\u05dd",
     " e\u0301",
-    " " + "long " * 16,
+    *(" " + "long " * 16,) * 5,
 )
 """What follows a marked text: everything that systems tidy, cut or trip over (F38, F39)."""
 

@@ -24,7 +24,7 @@ from .brittle import BrittleMemory
 from .connector import Session, SimulatedConnector
 from .faults import Coverage, Fault, wire_faults
 from .invariants import Broken
-from .profiles import PRIORITY_HERE, PRIORITY_THERE, PROFILES, Profile, without_log
+from .profiles import PRIORITY_HERE, PRIORITY_THERE, PROFILES, Profile, with_slow_index, without_log
 from .rows import SimulatedConnection
 from .system import Effect, RemoteTicket, SimulatedSystem
 from .trace import Trace
@@ -43,6 +43,8 @@ CROWDS = (1, 2, 4, 4, 6)
 """How many tickets people open in a world."""
 DEAF = 0.25
 """The share of systems that send no webhooks: only asking finds what changed there."""
+SLOW = 0.5
+"""The share of indexes that are slow: they still hide a ticket when somebody looks for it or goes on listing."""
 
 _FAULTS = wire_faults()
 StoreKind = Callable[[Callable[[], datetime]], BrittleMemory]
@@ -84,7 +86,7 @@ class World:
         self.has_old_portal = not is_plain and dice.random() < 0.3
         """Processes of the version before work beside those of this one (F60)."""
         self.deaf: set[str] = set()
-        self.imports = 0
+        self.imported_into: SimulatedSystem | None = None
         self.kept_from, self.secret, self.secrets = "", "", 0
         """A system from which texts are kept, what its world's twin has more in them, and how many there were."""
         self.trace = Trace()
@@ -113,6 +115,8 @@ class World:
     def _connect(self, name: str, profile: Profile, dice: random.Random) -> None:
         if dice.random() < 0.2 and not profile.index_lag and not self.is_plain:
             profile = without_log(profile)
+        if profile.index_lag and not self.is_plain and dice.random() < SLOW:
+            profile = with_slow_index(profile)
         system = SimulatedSystem(name, profile, lambda: self.now)
         lags, longest = random.Random(dice.random()), profile.index_lag
         if not self.is_plain and dice.random() < DEAF:
@@ -191,6 +195,9 @@ class World:
         if system.failing_until is not None and self.now < system.failing_until:
             hit(11, call.operation, name)
             return None, base.VendorFault("answered 503")
+        if system.is_overrun and self.rate and not self.is_calm and call.operation == "changed_since":
+            system.is_overrun = False
+            return None, self._limited(system, call, OVERRUN)
         fault = None
         if not self.is_calm and (bits & 1023) < self.rate * RARE.get(call.operation, 1):
             options = _FAULTS.get(call.operation, ())
@@ -223,8 +230,12 @@ class World:
             self.coverage.hit(number, call.operation, name)
 
     def _count_answer(self, system: SimulatedSystem, call: Call, answer: Any) -> None:
-        if call.operation == "changed_since" and system.skew:
-            self.coverage.hit(33, "changed_since", system.profile.name)
+        if call.operation == "changed_since":
+            if system.skew:
+                self.coverage.hit(33, "changed_since", system.profile.name)
+            is_import = any(one.ref.id in system.imported for one in answer.tickets)
+            if is_import and not answer.is_last and system.is_overrun is None:
+                system.is_overrun = True
         if call.operation == "fetch" and isinstance(answer, TicketSnapshot):
             ticket = system.tickets[answer.ref.id]
             for number in ticket.odd:
@@ -238,9 +249,11 @@ class World:
             return self._arrive(system, call)
         if number in ANSWERED_LATE:
             return self._spoil_answer(number, system, call, more)
+        if number == 8:
+            return None, self._limited(system, call, (1.0, 5.0, 30.0, 600.0)[more % 4])
         self.coverage.hit(number, call.operation, system.profile.name)
-        if number in (8, 10):
-            wait = (1.0, 5.0, 30.0, 600.0)[more % 4] if number == 8 else 3600.0 - self.seconds % 3600.0
+        if number == 10:
+            wait = 3600.0 - self.seconds % 3600.0
             return None, base.RateLimited("answered 429", retry_after=system.limit(max(1.0, wait), self.seconds))
         if number == 9:
             return None, base.RateLimited("answered 429", retry_after=5.0, scope="ticket")
@@ -257,6 +270,10 @@ class World:
         # While all that happened is asked for, it would hide what only it can tell (INV-40): it is not the last.
         is_catching_up = self.store.connections[system.name].pulse.behind_until is not None
         return base.ChangedPage((), call.about, number == 36 and not is_catching_up), None
+
+    def _limited(self, system: SimulatedSystem, call: Call, wait: float) -> Exception:
+        self.coverage.hit(8, call.operation, system.profile.name)
+        return base.RateLimited("answered 429", retry_after=system.limit(wait, self.seconds))
 
     def _spoil_answer(
         self, number: int, system: SimulatedSystem, call: Call, more: int
@@ -290,9 +307,11 @@ class World:
         return answer, problem
 
 
-RARE = {"create": 6, "attachment": 8, "download": 4, "comment": 4, "find": 3, "update": 2, "changed_since": 2}
+RARE = {"create": 6, "attachment": 8, "download": 4, "comment": 4, "find": 3, "update": 3, "changed_since": 2}
 """Operations that are seldom meet more faults, or a million moves would not be enough for every cell."""
 UNSUBSCRIBED_AFTER = 5
+OVERRUN = 600.0
+"""For how long a system wants to be left alone by whoever lists what was imported in bulk."""
 ANSWERED_LATE = frozenset({1, 3, 4, 6, 7, 46, 49})
 REFUSALS: tuple[tuple[type[base.ConnectorError], int], ...] = (
     (base.AccessRefused, 15),
@@ -306,7 +325,8 @@ REFUSALS: tuple[tuple[type[base.ConnectorError], int], ...] = (
 def draw_rules(profile: Profile, dice: random.Random) -> SyncRules:
     """Rules that fit the system, different in every world."""
     names, ties = profile.fields, tuple(Tiebreak)
-    limit = profile.title_limit if dice.random() < 0.7 else None
+    # Of a system that cuts without a word, few know how much it takes.
+    limit = profile.title_limit if dice.random() < (0.25 if profile.cuts else 0.7) else None
     too_long = dice.choice(tuple(TooLong))
     status: dict[Value, Value] = dict(profile.to_system)
     fields = (
