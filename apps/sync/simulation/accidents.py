@@ -90,9 +90,11 @@ def _merge(system: "SimulatedSystem", ticket: "RemoteTicket", others: "Sequence[
 def _merge_into_new(world: "World", a: int, c: int) -> str | None:
     """Somebody sees a ticket appear, and merges an older one about the same into it. We may not know yet that it was
     made, or wait for that very answer."""
-    under_way = {world.store.intents[pk].correlation for pk in world.store.open.values()}
-    for system in world.systems.values():
-        new = [one for one in system.tickets.values() if one.correlation in under_way] if system.profile.merges else []
+    store = world.store
+    for system in [one for one in world.systems.values() if one.profile.merges]:
+        open_ = [store.open[pk] for pk in store.links_of[system.name] if pk in store.open]
+        under_way = {store.intents[pk].correlation for pk in open_}
+        new = [one for one in system.tickets.values() if one.correlation in under_way]
         older = [one for one in system.tickets.values() if one not in new and not (one.merged_into or one.is_deleted)]
         if new and older:
             return _merge(system, older[a % len(older)], new, c)

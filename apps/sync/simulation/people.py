@@ -163,10 +163,10 @@ def import_there(world: "World", a: int, _b: int, c: int) -> str | None:
     if world.imported_into is not None:
         return _import(world, world.imported_into, 1, 0, c)
     # It begins while somebody asks what changed: it takes long, and meets that sooner or later.
-    if world.most_tickets <= IMPORTED // 2 or not asked:
+    if not asked:
         return None
     world.imported_into = asked[a % len(asked)]
-    return _import(world, world.imported_into, IMPORTED, c % IMPORTED, c)
+    return _import(world, world.imported_into, IMPORTED, 1 + c % (IMPORTED - 1), c)
 
 
 def _import(world: "World", system: SimulatedSystem, count: int, late: int, c: int) -> str | None:
