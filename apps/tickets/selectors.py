@@ -52,9 +52,11 @@ def attachments_of(ticket: Ticket, *, seen_by: Principal) -> QuerySet[Attachment
 
 def priority_matrix(customer_id: UUID) -> dict[tuple[int, int], str]:
     """(urgency, impact) → priority for one customer; its own cells win over the default."""
-    cells = PriorityCell.objects.filter(Q(customer=None) | Q(customer=customer_id)).order_by("customer_id")
-    ranked = sorted(cells, key=lambda cell: cell.customer_id is not None)
-    return {(cell.urgency, cell.impact): cell.priority for cell in ranked}
+    cells = PriorityCell.objects.filter(Q(customer=None) | Q(customer=customer_id))
+    ranked = sorted(
+        cells.values_list("customer", "urgency", "impact", "priority"), key=lambda cell: cell[0] is not None
+    )
+    return {(urgency, impact): priority for _customer, urgency, impact, priority in ranked}
 
 
 def priority_for(customer_id: UUID, *, impact: int, urgency: int) -> str:
