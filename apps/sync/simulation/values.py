@@ -175,7 +175,8 @@ class NothingGoesBack(Invariant):
 class OvertakenStaysOut(Invariant):
     """INV-21: an edit that a write of ours replaced unseen is kept as a conflict; it does not come back as news.
 
-    A step of ours that nobody answered may: of a status on its way nobody can tell whose it is.
+    A step of ours that nobody answered may: of a status on its way nobody can tell whose it is. And what another ticket
+    wrote while this system's ticket was taken for its own, by a merge, is news for the one that it belongs to.
     """
 
     number, kind = 21, "diverged"
@@ -189,9 +190,14 @@ class OvertakenStaysOut(Invariant):
         if there.by[parts[1]] not in HANDS:
             return
         fields = {names[name] for name in entry.changes}
-        for later in there.log[int(parts[1]) :]:
-            if there.by[later.id] not in HANDS and fields & set(later.fields):
-                raise self.broken(f"{there.id}: change {parts[1]} is taken in, which our {later.id} had replaced")
+        replacing = [one.id for one in there.log[int(parts[1]) :] if fields & set(one.fields)]
+        links = self.world.store.links_of[entry.origin].values()
+        link = next((one for one in links if one.ticket_id == ticket.pk), None)
+        marks = {there.by[later] for later in replacing}
+        ours = self.world.store.marks_among(link, marks) if link is not None else ()
+        for later in replacing:
+            if there.by[later] in ours:
+                raise self.broken(f"{there.id}: change {parts[1]} is taken in, which our {later} had replaced")
 
 
 class RightWinner(Invariant):

@@ -56,6 +56,8 @@ def test_an_edit_that_we_replaced_is_news_only_if_it_is_a_step_of_ours(by: str) 
     system.edit(there, {"System.State": "Active"}, by=by, correlation=mark)
     system.edit(there, {"System.State": "Resolved"}, by=BOT, correlation="siam-1")
     ticket = world.store.add_ticket("T1", "azure_devops0", {"kind": "incident"}, START)
+    link = world.store.add_link(world.store.connections["azure_devops0"], ticket.pk, now=START)
+    world.store.add_intent(link, seq=1, slot="update", correlation="siam-1", now=START)
     changes = {"status": ("new", "in_progress")}
     entry = Entry(2, START, changes, "azure_devops0", f"{there.id}:1:fields", "changed")
     check = OvertakenStaysOut(world)
@@ -64,3 +66,19 @@ def test_an_edit_that_we_replaced_is_news_only_if_it_is_a_step_of_ours(by: str) 
     else:
         with pytest.raises(Broken, match="INV-21"):
             check.journaled(ticket, entry)
+
+
+def test_what_another_ticket_wrote_replaces_nothing_of_this_one_s() -> None:
+    """It was merged into a ticket that we had created and not found yet, and followed it until that was found."""
+    world = World("given back", Coverage(), kinds=("azure_devops",), is_plain=True)
+    system = world.systems["azure_devops0"]
+    system.took = lambda _system, _effect: None
+    there = system.open({"System.Title": "VPN drops"}, by=PERSON)
+    system.edit(there, {"System.State": "Active"}, by=PERSON)
+    system.edit(there, {"System.State": "Resolved"}, by=BOT, correlation="siam-other")
+    ticket = world.store.add_ticket("T1", "azure_devops0", {"kind": "incident"}, START)
+    world.store.add_link(world.store.connections["azure_devops0"], ticket.pk, now=START)
+    changes = {"status": ("new", "in_progress")}
+    OvertakenStaysOut(world).journaled(
+        ticket, Entry(2, START, changes, "azure_devops0", f"{there.id}:1:fields", "changed")
+    )
