@@ -38,18 +38,15 @@ def receive_notice(request: HttpRequest, notice_key: str) -> HttpResponse:
     if len(body) > LARGEST_NOTICE:
         return _answer(413, f"a notice has at most {LARGEST_NOTICE} bytes")
     headers, now = {name.lower(): value for name, value in request.headers.items()}, timezone.now()
-    unstored = _answer(503, "not stored; send it again", **{"Retry-After": "30"})
     try:
         connection, hint = services.read_notice(notice_key, headers, body, now=now)
         services.accept_notice(connection, hint, now=now)
     except NoticeRefused:
         return _answer(404, "no such address")
-    except ValidationError:
-        return unstored
-    except (DataError, ValueError):
-        # NUL, half surrogates, over-long ids: sending it again would not help.
-        return _answer(400, "the notice names a ticket that cannot be one of this system's")
-    except DatabaseError:
-        return unstored
+    except (DatabaseError, ValueError) as problem:
+        if isinstance(problem, (DataError, ValueError)) and not isinstance(problem, ValidationError):
+            # NUL, half surrogates, over-long ids: sending it again would not help.
+            return _answer(400, "the notice names a ticket that cannot be one of this system's")
+        return _answer(503, "not stored; send it again", **{"Retry-After": "30"})
     reached("notice stored")
     return Stored({"status": 202, "detail": "stored"}, status=202)

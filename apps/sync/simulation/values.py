@@ -109,6 +109,12 @@ def _is_kept_back(world: "World", link_pk: str, first: int, last: int) -> bool:
     return any(store.intents[pk].state is IntentState.WITHHELD for pk in found)
 
 
+def _link_of(world: "World", ticket: SimulatedTicket, entry: Entry) -> SimulatedLink | None:
+    """The link by which an entry came in."""
+    links = world.store.links_of[entry.origin].values()
+    return next((one for one in links if one.ticket_id == ticket.pk), None)
+
+
 class NoWordsBack(Invariant):
     """INV-25: what a system only shows because we wrote it there never comes back as its own."""
 
@@ -126,7 +132,7 @@ class NoWordsBack(Invariant):
             return
         for name in WORDED:
             before, after = entry.changes.get(name, (None, None))
-            mark, link = mark_in(after), self._link(ticket, entry)
+            mark, link = mark_in(after), _link_of(self.world, ticket, entry)
             if mark is not None and mark not in system.words and (link is None or not link.former):
                 raise self.broken(f"{ticket.pk}: {entry.origin} hands {after!r} back, which nobody wrote there")
             unheard = mark_in(before)
@@ -134,10 +140,6 @@ class NoWordsBack(Invariant):
                 said = next(one.seq for one in reversed(ticket.journal[:-1]) if name in one.changes)
                 value = (link.pk, said, str(before))
                 self.world.store.remember(self.replaced, (ticket.pk, entry.seq), value)
-
-    def _link(self, ticket: SimulatedTicket, entry: Entry) -> SimulatedLink | None:
-        links = self.world.store.links_of[entry.origin].values()
-        return next((one for one in links if one.ticket_id == ticket.pk), None)
 
     def at_rest(self) -> None:
         """INV-21 for the hub's side: a text that was replaced before its system knew of it is kept as a conflict."""
@@ -191,10 +193,8 @@ class OvertakenStaysOut(Invariant):
             return
         fields = {names[name] for name in entry.changes}
         replacing = [one.id for one in there.log[int(parts[1]) :] if fields & set(one.fields)]
-        links = self.world.store.links_of[entry.origin].values()
-        link = next((one for one in links if one.ticket_id == ticket.pk), None)
-        marks = {there.by[later] for later in replacing}
-        ours = self.world.store.marks_among(link, marks) if link is not None else ()
+        link, marks = _link_of(self.world, ticket, entry), {there.by[later] for later in replacing}
+        ours = {mark for mark in marks if link is not None and self.world.store.marks.get((link.pk, mark))}
         for later in replacing:
             if there.by[later] in ours:
                 raise self.broken(f"{there.id}: change {parts[1]} is taken in, which our {later} had replaced")
